@@ -9,7 +9,7 @@ from results_files import number, points, read
 
 
 def embedded_model() -> str:
-    """Both test splits of still pictures, and the control with another picture's expressions."""
+    """Both test splits of still images, and the control with the expressions of another image."""
     names = ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")
     results = read("embedded_model")["results"]
     return table(("split", *names), ([split, *(number(row[n], 3) for n in names)] for split, row in results.items()))
@@ -35,7 +35,7 @@ def few_masks() -> str:
         "labels": "labels alone",
         "unfiltered": "pseudo labels, unfiltered",
         "full": "full method",
-        "partial_res": "Partial-RES, boxes of all pictures",
+        "partial_res": "Partial-RES, boxes of all images",
     }
     arms = [row for row in read("few_masks")["arms"] if not row["arm"]["ablation"]]
     rows = []

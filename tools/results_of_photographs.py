@@ -1,4 +1,4 @@
-"""The tables of the model `photo` on real pictures."""
+"""The tables of the model `photo` on real images."""
 
 from __future__ import annotations
 

@@ -172,11 +172,11 @@ def synthetic_speed() -> str:
     for row in document["samples"]:
         size = str(row["size_px"])
         rows.append([size, str(row["expressions_per_image"]), number(row["images_per_s"], 0)])
-    return table(("px", "expressions a picture", "pictures a second"), rows)
+    return table(("px", "expressions per image", "images per second"), rows)
 
 
 def photo_speed() -> str:
-    """What a picture costs `photo`, part by part, and what MobileSAM's parts cost as they are released."""
+    """What an image costs `photo`, part by part, and what MobileSAM's parts cost as they are released."""
     document = read("photo_speed")
     released, rows = document["released_mobile_sam"], document["expressions"]
     boxes = {count: row["boxes"] for count, row in rows.items()}
@@ -225,4 +225,4 @@ def training_speed() -> str:
     for name, way in ways.items():
         speed = way["pictures_a_processor_s"]
         rows.append([name, number(speed), number(speed / first, 2), number(way["loss"], 3)])
-    return table(("`s2rm_tiny`", "pictures a processor second", "to the first", "loss of the step"), rows)
+    return table(("`s2rm_tiny`", "images per processor second", "to the first", "loss of the step"), rows)

@@ -37,8 +37,8 @@ def sources() -> str:
             machine = run["machine"]
             command = re.sub(r"benchmarks/(\w+)\.py", rf"-m {here.replace('/', '.')}.\1", run["command"])
             command = re.sub(r"benchmarks/(?=\w+\.json)", f"{here}/", command)
-            told = [f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
-            rows.append([", ".join(links) + what, *told])
+            columns = [f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
+            rows.append([", ".join(links) + what, *columns])
     return table(("result", "command", "measured", "machine"), rows)
 
 

@@ -28,9 +28,9 @@ def hub_trackers() -> str:
     for model in HUB_TRACKERS.values():
         row, gate = measured.get(model.name), ", gated" if model.gated else ""
         cost = f"{row['encode_s']:.1f} + {row['object_s']:.1f} an object" if row else UNMEASURED
-        kept = f"{row['remembered_mb']:.1f} MB" if row else UNMEASURED
-        told = f"`hub:{model.name}`", model.summary, f"{model.licence}{gate}", size_of(model.download_bytes)
-        rows.append([*told, cost, kept, model.published or "none at hand"])
+        memory = f"{row['remembered_mb']:.1f} MB" if row else UNMEASURED
+        columns = f"`hub:{model.name}`", model.summary, f"{model.licence}{gate}", size_of(model.download_bytes)
+        rows.append([*columns, cost, memory, model.published or "none at hand"])
     header = ("name", "what", "licence", "download", "CPU s a frame", "remembered", "published by its authors")
     return table(header, rows)
 

@@ -27,7 +27,7 @@ from rvos.commands.machine import core_count
 from rvos.data import open_dataset
 from rvos.data.base import read_id_map
 from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
-from rvos.evaluation.id_pictures import folders_of
+from rvos.evaluation.id_maps import folders_of
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.protocols import layout_of
 from rvos.export.frame_pngs import write_palette_png

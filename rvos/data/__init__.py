@@ -1,5 +1,4 @@
-"""The one table of public video datasets: name -> adapter, which tells all the rest. A dataset is one file beside this
-one, and one row here."""
+"""The table of public video datasets: name -> adapter class. A dataset is one module of this package and one row."""
 
 from __future__ import annotations
 
@@ -27,8 +26,8 @@ DATASETS: LazyTable[type[VideoDataset]] = LazyTable(
 
 
 def open_dataset(name: str, root: Path, split: str | None = None) -> VideoDataset:
-    """The metadata of one split of a dataset that lies under `root` in its public layout.
+    """Read the metadata of one split of a dataset that is stored under `root` in its public layout.
 
-    Raises `UnknownNameError` for a name or split that is not there, `DataError` for what is missing or broken.
+    Raises `UnknownNameError` for an unknown name or split, `DataError` for files that are missing or broken.
     """
     return DATASETS.find(name).read(root, split)

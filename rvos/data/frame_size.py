@@ -1,4 +1,4 @@
-"""The size of a dataset's video, read off its first frame."""
+"""The size of a dataset's video, read from its first frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rvos.video.reader import open_video
 
 
 def frame_size(video: VideoRecord) -> tuple[int, int]:
-    """(height, width) in pixels, of pictures as they are stored. Raises `VideoError` where the first
+    """(height, width) in pixels, of images as they are stored (no EXIF rotation). Raises `VideoError` where the first
     frame cannot be read."""
     first = video.source if isinstance(video.source, Path) else StoredImages(video.source[:1])
     with open_video(first, prefetch=0) as reader:

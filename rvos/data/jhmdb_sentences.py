@@ -1,12 +1,12 @@
-"""JHMDB-Sentences (Gavrilyuk et al., CVPR 2018; the frames that MTTR, CVPR 2022, froze), as it lies on disk.
+"""JHMDB-Sentences (Gavrilyuk et al., CVPR 2018; the fixed list of frames of MTTR, CVPR 2022), on disk.
 
-ROOT/jhmdb_sentences_samples_metadata.json             the frozen samples: [video, picture, mat, frames, text]
+ROOT/jhmdb_sentences_samples_metadata.json             the fixed samples: [video, image, mat, frames, text]
 ROOT/Rename_Images/<action>/<video>/<frame>.png        frames count from 1, five digits
 ROOT/puppet_mask/<action>/<video>/puppet_mask.mat      `part_mask` (H, W, T), the actor
 
-The official list has 2,784 samples: three frames of each of 928 videos, one after the other and in order of time, with
-one text a video. Its paths begin with "./jhmdb_sentences/", which is ROOT. "frames" may be fewer than there are
-pictures, for the last ones of some videos have no mask: a video ends there, as it does for the reference.
+The official list has 2,784 samples: three frames of each of 928 videos, video by video and in order of time, with one
+text per video. Its paths begin with "./jhmdb_sentences/", which is ROOT. "frames" may be smaller than the number of
+images, because the last ones of some videos have no mask: the video ends there, as it does in the reference.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
 from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
-from rvos.data.records import Expression, VideoRecord, pictures
+from rvos.data.records import Expression, VideoRecord, frame_paths
 
-_HOME = "jhmdb_sentences"
+_LIST_ROOT = "jhmdb_sentences"
 _ACTOR = "1"
 """The only object of a mat file: its pixels are 1."""
 
 
 @dataclass(frozen=True)
 class JhmdbSentences(VideoDataset):
-    """One expression per distinct text of a video, its id the position among them.
+    """One expression per distinct text of a video; its id is the index of the text.
 
     mats: video id -> its mat file.
     """
@@ -51,8 +51,8 @@ class JhmdbSentences(VideoDataset):
         samples: dict[str, list[_Sample]] = {}
         for sample in _samples(root / "jhmdb_sentences_samples_metadata.json"):
             samples.setdefault(sample.video_id, []).append(sample)
-        videos = tuple(_record(root, video_id, own) for video_id, own in samples.items())
-        return cls(root, split, videos, mats={video_id: root / own[0].mat for video_id, own in samples.items()})
+        videos = tuple(_record(root, video_id, group) for video_id, group in samples.items())
+        return cls(root, split, videos, mats={video_id: root / group[0].mat for video_id, group in samples.items()})
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
         return (self.mats[video.video_id],)
@@ -63,14 +63,15 @@ class JhmdbSentences(VideoDataset):
         for position in expression.scored or ():
             if position >= masks.shape[2]:
                 raise DataError(
-                    f"{path}: expected a mask of frame {position + 1}, got {masks.shape[2]} masks: fetch it again"
+                    f"{path}: expected a mask of frame {position + 1}, got {masks.shape[2]} masks: download it again"
                 )
             yield masks[:, :, position] != 0
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """One entry of the list. folder, mat: below ROOT; position: 0-based, of the frame; length: frames of the video."""
+    """One entry of the list. folder, mat: relative to ROOT; position: of the frame, 0-based; length: of the video in
+    frames."""
 
     video_id: str
     folder: PurePosixPath
@@ -83,7 +84,7 @@ class _Sample:
 def _samples(path: Path) -> Iterator[_Sample]:
     document = read_json(path)
     if not isinstance(document, list):
-        raise DataError(f"{path}: expected the frozen list of samples, got no list: is it the right file?")
+        raise DataError(f"{path}: expected the list of samples, got no list: is it the right file?")
     for number, entry in enumerate(document):
         yield _sample(f"{path}, entry {number}", entry)
 
@@ -91,20 +92,20 @@ def _samples(path: Path) -> Iterator[_Sample]:
 def _sample(where: str, entry: Any) -> _Sample:
     kinds = [type(value) for value in entry] if isinstance(entry, list) else []
     if kinds != [str, str, str, int, str]:
-        raise DataError(f"{where}: expected [video, picture, mat, frames, text], got {str(entry)[:80]}")
-    video_id, picture, mat, length, text = entry
-    picture, mat = _below_root(where, picture), _below_root(where, mat)
-    if not re.fullmatch("[0-9]{1,9}", picture.stem) or not 1 <= int(picture.stem) <= length:
-        raise DataError(f"{where}: expected a picture from 00001.png to {length:05d}.png, got '{picture.name[:60]}'")
-    return _Sample(video_id, picture.parent, int(picture.stem) - 1, mat, length, " ".join(text.split()))
+        raise DataError(f"{where}: expected [video, image, mat, frames, text], got {str(entry)[:80]}: correct the list")
+    video_id, image, mat, length, text = entry
+    image, mat = _below_root(where, image), _below_root(where, mat)
+    if not re.fullmatch("[0-9]{1,9}", image.stem) or not 1 <= int(image.stem) <= length:
+        raise DataError(f"{where}: expected an image from 00001.png to {length:05d}.png, got '{image.name[:60]}'")
+    return _Sample(video_id, image.parent, int(image.stem) - 1, mat, length, " ".join(text.split()))
 
 
 def _below_root(where: str, name: str) -> PurePosixPath:
     """The path without the "./jhmdb_sentences/" that it begins with."""
     path = PurePosixPath(name)
-    parts = path.parts[1:] if path.parts[:1] == (_HOME,) else path.parts
+    parts = path.parts[1:] if path.parts[:1] == (_LIST_ROOT,) else path.parts
     if path.is_absolute() or ".." in parts or not parts:
-        raise DataError(f"{where}: expected a path inside './{_HOME}/', got '{name}': correct the list")
+        raise DataError(f"{where}: expected a path inside './{_LIST_ROOT}/', got '{name}': correct the list")
     return PurePosixPath(*parts)
 
 
@@ -113,27 +114,27 @@ def _record(root: Path, video_id: str, samples: list[_Sample]) -> VideoRecord:
     scored: dict[str, set[int]] = {}
     for sample in samples:
         scored.setdefault(sample.text, set()).add(sample.position)
-    # Named by the list's count and not by what the folder holds: a picture that is missing is missed when it is opened.
+    # Named by the count in the list, not by the files in the folder: a missing image raises when it is opened.
     names = tuple(f"{number:05d}" for number in range(1, first.length + 1))
     expressions = tuple(
         Expression(str(index), text, (_ACTOR,), tuple(sorted(positions)))
         for index, (text, positions) in enumerate(scored.items())
     )
-    return VideoRecord(video_id, pictures(root / first.folder, names, ".png"), names, expressions)
+    return VideoRecord(video_id, frame_paths(root / first.folder, names, ".png"), names, expressions)
 
 
 def _read_masks(path: Path) -> np.ndarray:
-    """(H, W, T), zero where the actor is not."""
+    """(H, W, T), 0 in the background. Raises `DataError`."""
     import scipy.io
     from scipy.io.matlab import MatReadError
 
     try:
         masks = scipy.io.loadmat(str(path), variable_names=["part_mask"]).get("part_mask")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: annotation not there: fetch it, or leave its video out") from error
-    # scipy has no one error for a damaged file; these are what its parts raise, NotImplementedError for a later format.
+        raise DataError(f"{path}: no such annotation: download it, or leave its video out") from error
+    # scipy has no single error for a damaged file. NotImplementedError: a mat file of version 7.3.
     except (OSError, ValueError, TypeError, IndexError, NotImplementedError, zlib.error, MatReadError) as error:
-        raise DataError(f"{path}: not a mat file that can be read: fetch it again") from error
+        raise DataError(f"{path}: expected a mat file, got one that cannot be read: download it again") from error
     if not isinstance(masks, np.ndarray) or masks.ndim != 3:
         raise DataError(f"{path}: expected 'part_mask' (H, W, T), got none: is it the right file?")
     return masks

@@ -1,6 +1,6 @@
-"""Long-RVOS (Liang et al., CVPR 2026), as its download lies on disk.
+"""Long-RVOS (Liang et al., CVPR 2026), in the layout of its download.
 
-ROOT/<split>/meta_expressions.json                    expressions with their type and their object, frames
+ROOT/<split>/meta_expressions.json                    expressions with type and object id, and frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<object>/<frame>.png foreground 255; no file where the object is absent
 """
@@ -16,14 +16,14 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_truth
-from rvos.data.listing import picture_size, read_listing, records_of, text_of
+from rvos.data.listing import image_size, read_listing, records_of, text_of
 from rvos.data.protocol import OVER_EXPRESSIONS, Protocol
-from rvos.data.records import Expression, VideoRecord, check_id, pictures
+from rvos.data.records import Expression, VideoRecord, check_id, frame_paths
 
 
 @dataclass(frozen=True)
 class LongRvos(VideoDataset):
-    """Expressions carry the label `type`: static, dynamic or hybrid."""
+    """Expressions have the label `type`: static, dynamic or hybrid."""
 
     name: ClassVar[str] = "long_rvos"
     title: ClassVar[str] = "Long-RVOS"
@@ -42,16 +42,16 @@ class LongRvos(VideoDataset):
         split = cls.check_split(split)
         index = root / split / "meta_expressions.json"
 
-        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+        def build_expression(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             return _expression(index, expression_id, row)
 
-        return cls(root, split, records_of(index, read_listing(index), root / split / "JPEGImages", describe))
+        return cls(root, split, records_of(index, read_listing(index), root / split / "JPEGImages", build_expression))
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
-        """The folders of the video's objects: a picture that is missing in one means that the object is absent."""
+        """The folders of the objects of the video: a missing image in one of them means that the object is absent."""
         annotations = self.root / self.split / "Annotations"
-        objects = dict.fromkeys(i for e in video.expressions for i in e.object_ids)
-        return tuple(annotations / video.video_id / i for i in objects) if annotations.is_dir() else ()
+        object_ids = dict.fromkeys(i for e in video.expressions for i in e.object_ids)
+        return tuple(annotations / video.video_id / i for i in object_ids) if annotations.is_dir() else ()
 
     def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
         if len(expression.object_ids) != 1:
@@ -60,15 +60,15 @@ class LongRvos(VideoDataset):
                 f"metadata of '{self.split}': score a split that has truth"
             )
         folder = self.root / self.split / "Annotations" / video.video_id / expression.object_ids[0]
-        # One picture may be missing, not the folder: then the object was never annotated or not unpacked.
+        # A single image may be missing, but not the folder: without it the object was not annotated or not unpacked.
         if not folder.is_dir():
-            raise DataError(f"{folder}: annotations not there: unpack the Annotations of '{self.split}'")
-        paths = pictures(folder, video.frame_names, ".png")
-        present = [path.is_file() for path in paths]
-        first = next((path for path, there in zip(paths, present, strict=True) if there), None)
-        size = picture_size(video) if first is None else read_truth(first).values.shape
-        for path, there in zip(paths, present, strict=True):
-            yield read_truth(path).binary() if there else np.zeros(size, bool)
+            raise DataError(f"{folder}: no such folder of annotations: unpack the Annotations of '{self.split}'")
+        paths = frame_paths(folder, video.frame_names, ".png")
+        exists = [path.is_file() for path in paths]
+        first = next((path for path, found in zip(paths, exists, strict=True) if found), None)
+        size = image_size(video) if first is None else read_truth(first).values.shape
+        for path, found in zip(paths, exists, strict=True):
+            yield read_truth(path).binary() if found else np.zeros(size, bool)
 
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:

@@ -1,9 +1,9 @@
-"""MeViS (Ding et al., ICCV 2023) and its second version, as their downloads lie on disk.
+"""MeViS (Ding et al., ICCV 2023) and MeViS v2, in the layout of their downloads.
 
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
-ROOT/<split>/meta_expressions.json                    version 1: expressions, lists of objects and annotations, frames
-ROOT/<split>/meta_expressions_v2.json                 version 2: more expressions, some of which mean nothing
-ROOT/<split>/mask_dict.json                           train and valid_u: the masks, by annotation
+ROOT/<split>/meta_expressions.json                    version 1: expressions, lists of object and annotation ids, frames
+ROOT/<split>/meta_expressions_v2.json                 version 2: more expressions, some without a target
+ROOT/<split>/mask_dict.json                           train and valid_u: the masks, by annotation id
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rvos.data.base import VideoDataset
 from rvos.data.listing import ids_of, read_listing, records_of, text_of
 from rvos.data.protocol import OVER_EXPRESSIONS, Figures, Protocol, Server
 from rvos.data.records import Expression, VideoRecord
-from rvos.data.run_lengths import RunLengths
+from rvos.data.rle_truth import RleTruth
 
-_FIRST = "meta_expressions.json"
+_V1_FILE = "meta_expressions.json"
 _UNION = f"{OVER_EXPRESSIONS}, against the union of the targets; a missing one is 0"
 _RULES_V1 = Protocol(text=_UNION, verified=True, evidence="yes, to 1e-6", name="version 1")
 _RULES_V2 = Protocol(
@@ -37,7 +37,7 @@ _RULES_V2 = Protocol(
 
 @dataclass(frozen=True)
 class Mevis(VideoDataset):
-    """`object_ids` of an expression are annotation ids; where there is truth, `target` is a label: none, one, many."""
+    """`object_ids` of an expression are annotation ids. With truth, the label `target` is none, one or many."""
 
     name: ClassVar[str] = "mevis"
     title: ClassVar[str] = "MeViS"
@@ -46,34 +46,34 @@ class Mevis(VideoDataset):
     files_note: ClassVar[str] = "the second version's expressions where they are there"
     server: ClassVar[Server | None] = Server("valid")
 
-    #: Files of the second version's expressions, the first that is there being read.
-    newer: ClassVar[tuple[str, ...]] = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
+    #: Files with the expressions of version 2; the first that exists is read.
+    v2_files: ClassVar[tuple[str, ...]] = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
 
-    #: 1 or 2, of the file that the expressions come from.
+    #: Version of the file that the expressions come from, 1 or 2.
     version: int = 1
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> Mevis:
-        """As the law says; the second version's expressions are taken where they are there."""
+        """See `VideoDataset.read`; the expressions are those of version 2 if its file exists."""
         split = cls.check_split(split)
         folder = root / split
-        second = [folder / name for name in cls.newer if (folder / name).is_file()]
-        index = second[0] if second else folder / _FIRST
+        v2_paths = [folder / name for name in cls.v2_files if (folder / name).is_file()]
+        index = v2_paths[0] if v2_paths else folder / _V1_FILE
 
-        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+        def build_expression(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             return _expression(index, expression_id, row)
 
-        records = records_of(index, read_listing(index), folder / "JPEGImages", describe)
-        notes = (f"sentences of version 2, from {index.name}",) if second else ()
-        return cls(root, split, records, notes, 2 if second else 1)
+        records = records_of(index, read_listing(index), folder / "JPEGImages", build_expression)
+        notes = (f"sentences of version 2, from {index.name}",) if v2_paths else ()
+        return cls(root, split, records, notes, 2 if v2_paths else 1)
 
     @property
     def rules(self) -> Protocol:
         return _RULES_V2 if self.version == 2 else _RULES_V1
 
     def summary(self, figures: Figures) -> dict[str, Any]:
-        """Of version 2 also N-acc, T-acc and their mean with J&F, `Final`: it fits the published tables, and what the
-        server makes it of could not be verified."""
+        """For version 2 also N-acc, T-acc, and `Final`, the mean of J&F, N-acc and T-acc: this agrees with the
+        published tables, but how the server computes `Final` could not be verified."""
         if self.version == 1:
             return super().summary(figures)
         parts = [figures.means["J&F"], *figures.accuracies.values()]
@@ -97,24 +97,24 @@ class Mevis(VideoDataset):
         return self.root / self.split / "mask_dict.json"
 
     @cached_property
-    def _masks(self) -> RunLengths:
-        return RunLengths.read(self._mask_file)
+    def _masks(self) -> RleTruth:
+        return RleTruth.read(self._mask_file)
 
 
 @dataclass(frozen=True)
 class MevisV1(Mevis):
-    """The first version's expressions, whatever else is there."""
+    """The expressions of version 1, even if those of version 2 exist."""
 
     name: ClassVar[str] = "mevis_v1"
     title: ClassVar[str] = "MeViS, version 1"
     protocols: ClassVar[tuple[Protocol, ...]] = (_RULES_V1,)
     files_note: ClassVar[str] = "the first version's expressions whatever else is there"
     server: ClassVar[Server | None] = None
-    newer: ClassVar[tuple[str, ...]] = ()
+    v2_files: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def files(cls) -> tuple[str, ...]:
-        """The entries of the tree but the second version's."""
+        """See `VideoDataset.files`; without the file of version 2."""
         return tuple(name for name in super().files() if not name.endswith("_v2.json"))
 
 

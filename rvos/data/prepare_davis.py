@@ -1,9 +1,9 @@
-"""DAVIS 2017 and its text files, as they are downloaded, into the form that `RefDavis17` reads.
+"""Converts DAVIS 2017 and its text annotations, as they are downloaded, to the layout that `RefDavis17` reads.
 
 RAW/DAVIS/JPEGImages/480p/<video>/<frame>.jpg                   of DAVIS-2017-Unsupervised-trainval-480p
 RAW/DAVIS/Annotations_unsupervised/480p/<video>/<frame>.png
 RAW/DAVIS/ImageSets/2017/{train,val}.txt
-RAW/davis_text_annotations/Davis17_<annotator>.txt              a line: video, object id, text in quotation marks
+RAW/davis_text_annotations/Davis17_<annotator>.txt              one per line: video, object id, text in quotation marks
 
 The files of the second annotator are Latin-1, and some lines misspell the video.
 """
@@ -22,27 +22,27 @@ from rvos.data.ref_davis17 import ANNOTATORS
 from rvos.types import OutputError
 
 SPLITS = {"train": "train", "val": "valid"}
-"""DAVIS' name -> the name in the converted form."""
+"""Name of a split in DAVIS -> its name in the converted layout."""
 
 _ENCODINGS = {"annot1": "utf-8", "annot1_full_video": "utf-8", "annot2": "latin-1", "annot2_full_video": "latin-1"}
 _QUOTATION_MARKS = '"\u201c\u201d\x93\x94'
-_SIMILAR = 0.8
+_MIN_SIMILARITY = 0.8
 
 Texts = dict[str, dict[str, str]]
-"""Video -> object id -> the text of one annotator."""
+"""Video -> object id -> text, of one annotator."""
 
 
 def convert(raw: Path, out: Path) -> list[str]:
-    """Write the converted form under `out`; pictures are copied. Gives what was made up for, a line each.
+    """Write the converted dataset to `out`; images are copied. Returns one line for each correction that was made.
 
-    Raises `DataError` for what is missing or broken in `raw`, `OutputError` where nothing can be written.
+    Raises `DataError` for files in `raw` that are missing or broken, `OutputError` where `out` cannot be written.
     """
     videos = {split: read_set(raw / "DAVIS/ImageSets/2017" / f"{split}.txt") for split in SPLITS}
-    known = [video for names in videos.values() for video in names]
+    all_videos = [video for names in videos.values() for video in names]
     notes: list[str] = []
     by_annotator = [
-        read_texts(raw / "davis_text_annotations" / f"Davis17_{who}.txt", _ENCODINGS[who], known, notes)
-        for who in ANNOTATORS
+        read_texts(raw / "davis_text_annotations" / f"Davis17_{name}.txt", _ENCODINGS[name], all_videos, notes)
+        for name in ANNOTATORS
     ]
     for split, folder in SPLITS.items():
         listed = {}
@@ -55,14 +55,14 @@ def convert(raw: Path, out: Path) -> list[str]:
 
 
 def read_set(path: Path) -> list[str]:
-    """The videos that a file lists, one a line. Raises `DataError`."""
+    """The videos that a file lists, one per line. Raises `DataError`."""
     return [line.strip() for line in _lines(path, "utf-8") if line.strip()]
 
 
-def read_texts(path: Path, encoding: str, known: Sequence[str], notes: list[str]) -> Texts:
-    """What one annotator says; a video that is not `known` is taken for the nearest one that is, and noted.
+def read_texts(path: Path, encoding: str, videos: Sequence[str], notes: list[str]) -> Texts:
+    """The texts of one annotator. A misspelt video is replaced by the most similar of `videos`, and a note is added.
 
-    Raises `DataError` for a line of another form, or a video that resembles none.
+    Raises `DataError` for a line of another form, or a name that is not similar to any video.
     """
     texts: Texts = {}
     for number, line in enumerate(_lines(path, encoding), 1):
@@ -70,11 +70,13 @@ def read_texts(path: Path, encoding: str, known: Sequence[str], notes: list[str]
             continue
         video, object_id, *words = line.split()
         if not words or not object_id.isdigit():
-            raise DataError(f"{path}, line {number}: expected a video, a number and a text, got '{line.strip()}'")
-        if video not in known:
-            nearest = difflib.get_close_matches(video, known, n=1, cutoff=_SIMILAR)
+            raise DataError(
+                f"{path}, line {number}: expected a video, a number and a text, got '{line.strip()}': correct it"
+            )
+        if video not in videos:
+            nearest = difflib.get_close_matches(video, videos, n=1, cutoff=_MIN_SIMILARITY)
             if not nearest:
-                raise DataError(f"{path}, line {number}: expected a video of ImageSets/2017, got '{video}'")
+                raise DataError(f"{path}, line {number}: expected a video of ImageSets/2017, got '{video}': correct it")
             notes.append(f"{path.name}, line {number}: '{video}' is taken for '{nearest[0]}'")
             video = nearest[0]
         texts.setdefault(video, {})[object_id] = " ".join(words).strip(_QUOTATION_MARKS)
@@ -82,34 +84,34 @@ def read_texts(path: Path, encoding: str, known: Sequence[str], notes: list[str]
 
 
 def expression_rows(video: str, by_annotator: Sequence[Texts], notes: list[str]) -> dict[str, dict[str, str]]:
-    """Expression id -> text and object of a video: objects in the order of their ids as strings, the texts of the four
-    annotators in a row. An object that one of them left out is left out, and noted."""
-    own = [texts.get(video, {}) for texts in by_annotator]
-    objects = sorted({object_id for texts in own for object_id in texts})
+    """Expression id -> text and object id, for one video: objects sorted by their ids as strings, for each the texts of
+    the four annotators. An object without all four texts is left out, and a note is added."""
+    video_texts = [texts.get(video, {}) for texts in by_annotator]
+    object_ids = sorted({object_id for texts in video_texts for object_id in texts})
     rows: list[dict[str, str]] = []
-    for object_id in objects:
-        if all(object_id in texts for texts in own):
-            rows += [{"exp": texts[object_id], "obj_id": object_id} for texts in own]
+    for object_id in object_ids:
+        if all(object_id in texts for texts in video_texts):
+            rows += [{"exp": texts[object_id], "obj_id": object_id} for texts in video_texts]
         else:
-            notes.append(f"{video}, object {object_id}: left out, for not all four annotators speak of it")
+            notes.append(f"{video}, object {object_id}: left out, because not all four annotators describe it")
     return {str(i): row for i, row in enumerate(rows)}
 
 
 def _lines(path: Path, encoding: str) -> list[str]:
     try:
-        # Not `splitlines`, which also breaks at characters that Latin-1 has inside a line.
+        # Not `splitlines`, which also splits at control characters that occur inside lines of the Latin-1 files.
         return path.read_text(encoding=encoding).split("\n")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: not there: fetch it, or name the folder that holds DAVIS") from error
+        raise DataError(f"{path}: no such file: download it, or give the folder that holds DAVIS") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}): fetch it again") from error
+        raise DataError(f"{path}: cannot be read ({error}): download it again") from error
 
 
 def _copy(source: Path, target: Path, suffix: str) -> list[str]:
-    """Copy the pictures of a video; gives their names without suffix, in order."""
+    """Copy the images of a video. Returns their names without suffix, in order."""
     paths = [path for path in entries_of(source) if path.suffix == suffix] if source.is_dir() else []
     if not paths:
-        raise DataError(f"{source}: expected {suffix} pictures, got none: fetch them")
+        raise DataError(f"{source}: expected {suffix} images, got none: download them")
     try:
         target.mkdir(parents=True, exist_ok=True)
         for path in paths:

@@ -1,11 +1,11 @@
-"""Ref-DAVIS17 (Khoreva et al., ACCV 2018) in the form that most projects convert it to, see `prepare_davis`.
+"""Ref-DAVIS17 (Khoreva et al., ACCV 2018) in the layout that most projects convert it to, see `prepare_davis`.
 
 ROOT/meta_expressions/<split>/meta_expressions.json   expressions and frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<frame>.png          indexed colour: 0 background, object ids, 255 void
 
-Every object has four expressions; number 4 x object + k is the k-th one of the object, objects in the order of their
-ids as strings.
+Every object has four expressions: expression 4 n + k is the k-th of the n-th object, both from 0; objects are sorted by
+their ids as strings.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map
-from rvos.data.listing import object_of, read_listing, records_of, text_of
-from rvos.data.protocol import IdPictureFolders, IdTruth, MaskFolders, Protocol
-from rvos.data.records import Expression, VideoRecord, pictures
+from rvos.data.listing import object_ids_of, read_listing, records_of, text_of
+from rvos.data.protocol import IdMapFolders, IdMapTruth, MaskFolders, Protocol
+from rvos.data.records import Expression, VideoRecord, frame_paths
 
 ANNOTATORS = ("annot1", "annot1_full_video", "annot2", "annot2_full_video")
-"""Who wrote the k-th expression of an object, having seen its first frame or the full video."""
+"""Who wrote the k-th expression of an object, having seen the first frame or the full video."""
 
-
-_A = Protocol(
-    text="A: the expressions of an annotator in one picture, unsupervised task, mean of four annotators",
+_PROTOCOL_A = Protocol(
+    text="A: the expressions of an annotator in one id map, unsupervised task, mean of four annotators",
     verified=True,
     evidence="yes, to 1e-6",
-    layout=IdPictureFolders(tuple(f"anno_{k}" for k in range(len(ANNOTATORS)))),
+    layout=IdMapFolders(tuple(f"anno_{k}" for k in range(len(ANNOTATORS)))),
     name="A",
 )
-_B = Protocol(
+_PROTOCOL_B = Protocol(
     text="B: J and F of each expression's own mask, mean over expressions",
     verified=True,
     evidence="J and F to 1e-6; the mean is the plain one",
@@ -46,12 +45,13 @@ _B = Protocol(
 
 @dataclass(frozen=True)
 class RefDavis17(VideoDataset):
-    """The truth of an expression is its object's mask, void or not: void is left to those who read `id_maps`."""
+    """The truth of an expression is the mask of its object, in which void pixels are background; in `id_maps` they are
+    255."""
 
     name: ClassVar[str] = "ref_davis17"
     title: ClassVar[str] = "Ref-DAVIS17"
     splits: ClassVar[tuple[str, ...]] = ("valid", "train")
-    protocols: ClassVar[tuple[Protocol, ...]] = (_B, _A)
+    protocols: ClassVar[tuple[Protocol, ...]] = (_PROTOCOL_B, _PROTOCOL_A)
     files_note: ClassVar[str] = "made from the DAVIS download by `tools/prepare_ref_davis17.py`"
 
     @classmethod
@@ -60,23 +60,22 @@ class RefDavis17(VideoDataset):
         index = root / "meta_expressions" / split / "meta_expressions.json"
         if not index.is_file() and (root / "DAVIS").is_dir():
             raise DataError(
-                f"{root}: expected Ref-DAVIS17, got DAVIS as it is downloaded: convert it with "
-                "tools/prepare_ref_davis17.py"
+                f"{root}: expected Ref-DAVIS17, got the original DAVIS: convert it with tools/prepare_ref_davis17.py"
             )
 
-        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+        def build_expression(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             number = _number(index, video_id, expression_id)
             return Expression(
                 expression_id=expression_id,
                 text=text_of(index, row),
-                object_ids=object_of(index, row),
+                object_ids=object_ids_of(index, row),
                 labels={"annotator": ANNOTATORS[number % len(ANNOTATORS)]},
             )
 
-        return cls(root, split, records_of(index, read_listing(index), root / split / "JPEGImages", describe))
+        return cls(root, split, records_of(index, read_listing(index), root / split / "JPEGImages", build_expression))
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
-        return pictures(self.root / self.split / "Annotations" / video.video_id, video.frame_names, ".png")
+        return frame_paths(self.root / self.split / "Annotations" / video.video_id, video.frame_names, ".png")
 
     def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
         if not expression.object_ids:
@@ -84,22 +83,22 @@ class RefDavis17(VideoDataset):
                 f"{self.name}, video '{video.video_id}', expression '{expression.expression_id}': no obj_id in the "
                 f"metadata of '{self.split}': convert the dataset again with tools/prepare_ref_davis17.py"
             )
-        meant = [int(i) for i in expression.object_ids]
+        object_ids = [int(i) for i in expression.object_ids]
         for ids in self.id_maps(video):
-            yield np.isin(ids, meant)
+            yield np.isin(ids, object_ids)
 
     def id_maps(self, video: VideoRecord) -> Iterator[np.ndarray]:
-        """(H, W) uint8 of every frame in order: object ids, 0 background, 255 void. Raises `DataError`."""
+        """Yield (H, W) uint8 for every frame in order: object ids, 0 background, 255 void. Raises `DataError`."""
         for path in self.truth_files(video):
             yield read_id_map(path)
 
-    def id_truth(self) -> IdTruth:
-        return IdTruth(_A, self.annotators, self.id_maps)
+    def id_truth(self) -> IdMapTruth:
+        return IdMapTruth(_PROTOCOL_A, self.annotators, self.id_maps)
 
     def annotators(self, video: VideoRecord) -> tuple[tuple[Expression, ...], ...]:
-        """For each of the four `ANNOTATORS` the video's expressions, one for each object in order.
+        """The expressions of a video by annotator, in the order of `ANNOTATORS`: one for each object, in order.
 
-        Raises `DataError` where they are not four for each object.
+        Raises `DataError` where an object does not have four expressions.
         """
         ordered = sorted(video.expressions, key=lambda e: int(e.expression_id))
         if [int(e.expression_id) for e in ordered] != list(range(len(ordered))) or len(ordered) % len(ANNOTATORS):
@@ -112,5 +111,7 @@ class RefDavis17(VideoDataset):
 
 def _number(index: Path, video_id: str, expression_id: str) -> int:
     if not (expression_id.isascii() and expression_id.isdigit()):
-        raise DataError(f"{index}, video '{video_id}': expected a number as expression id, got '{expression_id}'")
+        raise DataError(
+            f"{index}, video '{video_id}': expected a number as expression id, got '{expression_id}': correct it"
+        )
     return int(expression_id)

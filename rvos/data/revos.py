@@ -1,9 +1,9 @@
-"""ReVOS (Yan et al., "VISA", ECCV 2024), as its download lies on disk.
+"""ReVOS (Yan et al., "VISA", ECCV 2024), in the layout of its download.
 
-ROOT/meta_expressions_<split>_.json   expressions with their type and lists of annotations, frames
-ROOT/JPEGImages/<video>/<frame>.jpg   the ids of videos are paths: folders within folders
-ROOT/mask_dict.json                   the masks of all splits, by annotation
-ROOT/mask_dict_foreground.json        what is foreground at all in each video; robustness alone asks for it
+ROOT/meta_expressions_<split>_.json   expressions with type and lists of annotation ids, and frames
+ROOT/JPEGImages/<video>/<frame>.jpg   the ids of videos are paths: nested folders
+ROOT/mask_dict.json                   the masks of all splits, by annotation id
+ROOT/mask_dict_foreground.json        all foreground of each video; needed for the robustness score only
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from rvos.data.base import VideoDataset
 from rvos.data.listing import ids_of, read_listing, records_of, text_of
 from rvos.data.protocol import OVER_EXPRESSIONS, Figures, Protocol
 from rvos.data.records import Expression, VideoRecord
-from rvos.data.run_lengths import RunLengths
+from rvos.data.rle_truth import RleTruth
 
 TYPES = ("referring", "reasoning", "hallucination")
-"""What `type_id` counts; hallucination: the expression means nothing that is there."""
+"""Names by `type_id`; hallucination: the expression has no target in the video."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,20 @@ class Revos(VideoDataset):
         split = cls.check_split(split)
         index = root / f"meta_expressions_{split}_.json"
 
-        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+        def build_expression(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             return _expression(index, video_id, expression_id, row)
 
         listed = read_listing(index)
-        records = records_of(index, listed, root / "JPEGImages", describe)
+        records = records_of(index, listed, root / "JPEGImages", build_expression)
         nested = sum("/" in video_id for video_id in listed)
         notes = (f"{nested} ids of videos are paths: a slash is written as '__'",) if nested else ()
         return cls(root, split, records, notes)
 
     def summary(self, figures: Figures) -> dict[str, Any]:
-        """With "overall_J&F", the mean of the first two types, None where one of them has no expression."""
+        """Adds "overall_J&F", the mean of the first two types, None where one of them has no expression."""
         types = figures.by.get("type", {})
-        both = [types[name]["J&F"] for name in TYPES[:2] if name in types]
-        return {**figures.means, "overall_J&F": sum(both) / 2 if len(both) == 2 else None}
+        scores = [types[name]["J&F"] for name in TYPES[:2] if name in types]
+        return {**figures.means, "overall_J&F": sum(scores) / 2 if len(scores) == 2 else None}
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
         return (self.root / "mask_dict.json",)
@@ -65,8 +65,8 @@ class Revos(VideoDataset):
         yield from self._masks.union(video, expression.object_ids)
 
     @cached_property
-    def _masks(self) -> RunLengths:
-        return RunLengths.read(self.root / "mask_dict.json")
+    def _masks(self) -> RleTruth:
+        return RleTruth.read(self.root / "mask_dict.json")
 
 
 def _expression(index: Path, video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:

@@ -1,4 +1,4 @@
-"""From the scores of expressions to the figures of `metrics.json`."""
+"""Computes the figures of `metrics.json` from the scores of expressions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from rvos.metrics.presence import Presence
 
 
 def headline(rows: Sequence[ExpressionRow]) -> list[ExpressionRow]:
-    """The expressions of the figures at the top: those that have a target by the dataset's metadata. Of synthetic data
-    those whose meaning depends on motion alone are left out, since no still image can tell it."""
+    """The expressions of the main figures: those that have a target by the metadata of the dataset. In synthetic data
+    those whose target only its motion tells are left out, because a still image does not show it."""
     return [row for row in rows if row.has_target and not row.motion]
 
 
 def mean_figures(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str, Any]:
     """J&F, J, F, tIoU and vIoU: means over expressions; one without a prediction, or whose scoring failed, counts 0.
 
-    Besides, over the expressions that could be scored: J&F over the frames where the target is visible, N-acc and T-acc
-    counted over frames, and stability. boundary: False gives "IoU" and what needs no boundary. A mean over nothing is
-    None.
+    In addition, over the expressions that could be scored: J&F over the frames where the target is visible, N-acc and
+    T-acc over frames, and stability. boundary: False returns "IoU" and T-acc alone. A mean over nothing is None.
     """
     means = mean_over_expressions({row.key: row.means for row in rows})
     scored = [row.scores for row in rows if row.scores is not None]
@@ -32,20 +31,20 @@ def mean_figures(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[s
     presence = sum((scores.presence for scores in scored), Presence(0, 0, 0, 0))
     if not boundary:
         return {"IoU": means["J"], "T-acc_frames": presence.t_acc, "expressions": len(rows)}
-    lost = [0.0] * (len(rows) - len(scored))
+    failed = [0.0] * (len(rows) - len(scored))
     return {
         **{name: means[name] for name in ("J&F", "J", "F")},
         "J&F_visible_frames": mean_of_known([each["J&F"] for each in figures]),
         "N-acc_frames": presence.n_acc,
         "T-acc_frames": presence.t_acc,
-        **{name: mean_of_known([*(each[name] for each in figures), *lost]) for name in ("tIoU", "vIoU")},
+        **{name: mean_of_known([*(each[name] for each in figures), *failed]) for name in ("tIoU", "vIoU")},
         "stability": mean_of_known([each["stability"] for each in figures]),
         "expressions": len(rows),
     }
 
 
 def breakdowns(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str, dict[str, dict[str, Any]]]:
-    """Label -> value -> figures, for every label that any expression has."""
+    """Label -> value -> figures, for every label of the expressions."""
     labels = list(dict.fromkeys(label for row in rows for label in row.labels))
     blocks: dict[str, dict[str, dict[str, Any]]] = {}
     for label in labels:
@@ -59,9 +58,9 @@ def sample_accuracies(rows: Sequence[ExpressionRow]) -> dict[str, float | None]:
     """N-acc: share of the expressions without a target whose prediction is empty on every frame; T-acc: share of those
     with a target whose prediction is not (MeViS v2, after Liu et al., "GRES", CVPR 2023). A missing prediction counts
     as wrong."""
-    right = [row.scores is not None and bool(row.scores.predicted.any()) == row.has_target for row in rows]
-    targets = [each for row, each in zip(rows, right, strict=True) if row.has_target]
-    absences = [each for row, each in zip(rows, right, strict=True) if not row.has_target]
+    correct = [row.scores is not None and bool(row.scores.predicted.any()) == row.has_target for row in rows]
+    targets = [each for row, each in zip(rows, correct, strict=True) if row.has_target]
+    absences = [each for row, each in zip(rows, correct, strict=True) if not row.has_target]
     return {"N-acc": mean_of_known(absences), "T-acc": mean_of_known(targets)}
 
 
@@ -85,18 +84,18 @@ def missing(rows: Sequence[ExpressionRow]) -> list[str]:
 
 
 def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], boundary: bool) -> dict[str, Any]:
-    """Ours minus the baseline's, over the expressions of `headline`: mean, and its 95 % interval over videos; of J&F,
-    or of J if the boundary is not scored."""
-    before = {row.key: row.value(boundary) for row in baseline}
+    """The paired difference to the baseline over the expressions of `headline`, with its 95 % interval over videos: of
+    J&F, or of J if the boundary is not scored."""
+    baseline_values = {row.key: row.value(boundary) for row in baseline}
     rows = headline(ours)
     if not rows:
         return {"mean": None, "low": None, "high": None}
-    differences = np.array([row.value(boundary) - before[row.key] for row in rows])
+    differences = np.array([row.value(boundary) - baseline_values[row.key] for row in rows])
     interval = mean_interval(differences, [row.video_id for row in rows])
     return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def mean_of_known(values: Sequence[Any]) -> float | None:
     """The mean of the values that are not None; None if there are none."""
-    known = [float(value) for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    numbers = [float(value) for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None

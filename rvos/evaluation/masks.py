@@ -1,8 +1,8 @@
-"""`rvos score masks`: two folders of masks of any origin, <sequence>/<frame>.png in both.
+"""`rvos score masks`: scores two folders of masks from any program, <sequence>/<frame>.png in both.
 
-In a picture of 0 and 255 alone, 255 is one object. Other numbers are ids, and 255 among ids is void: see docs/masks.md.
-A predicted picture that is missing counts as empty, and is listed; so is a sequence with pictures of other names beside
-missing ones. Figures are means over frames, then over objects, then over sequences.
+In a mask of 0 and 255 alone, 255 is one object. Other numbers are ids, and 255 among ids is void: see docs/masks.md.
+A predicted mask that is missing counts as empty and is listed. A sequence is listed, too, if masks are missing while
+others have names that are not expected. Figures are means over frames, then over objects, then over sequences.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from image_core.geometry.mask_files import VOID, MaskEncoding, read_mask
 from image_core.progress import Progress, no_progress
 from rvos.evaluation.figures import mean_of_known
 from rvos.evaluation.naming import misnamed
-from rvos.evaluation.processes import over_cores
+from rvos.evaluation.processes import parallel_map
 from rvos.evaluation.sequences import SequenceOutcome
 from rvos.metrics.bitmaps import pack
 from rvos.metrics.davis import ObjectScores, SequenceScores, davis_figures
@@ -31,8 +31,8 @@ PROTOCOL = "J and F over all frames, mean over frames, then objects, then sequen
 
 
 @dataclass(frozen=True)
-class FolderScoring:
-    """Scores one sequence after the other."""
+class SequenceScorer:
+    """Scores one sequence by its name."""
 
     truth: Path
     predictions: Path
@@ -45,48 +45,51 @@ class FolderScoring:
             return SequenceOutcome(name, None, tuple(missing), str(error))
 
     def _scores(self, name: str, missing: list[str]) -> SequenceScores:
-        """For every id in the truth; an id that is only predicted is not scored."""
+        """The scores of every id in the truth; an id that is only predicted is not scored."""
         paths = _masks_in(self.truth / name)
         predicted = {path: self.predictions / name / path.name for path in paths}
         missing += [f"{name}/{path.stem}" for path in paths if not predicted[path].exists()]
-        true = MaskEncoding.of(map(read_mask, paths))
-        ours = MaskEncoding.of(read_mask(path) for path in predicted.values() if path.exists())
-        ids = true.object_ids
+        true_meaning = MaskEncoding.of(map(read_mask, paths))
+        predicted_meaning = MaskEncoding.of(read_mask(path) for path in predicted.values() if path.exists())
+        ids = true_meaning.object_ids
         if not ids:
-            raise DataError(f"{self.truth / name}: expected objects in the truth, got none on any frame")
-        self._check_ids(name, true, ours)
+            raise DataError(f"{self.truth / name}: expected objects in the truth, got none on any frame: correct it")
+        self._check_ids(name, true_meaning, predicted_meaning)
         frames = []
         for path in paths:
-            truth = true.ids(read_mask(path))
-            found = ours.ids(read_mask(predicted[path])) if predicted[path].exists() else np.zeros_like(truth)
-            check_same_size(found.shape, truth.shape, f"{name}/{path.stem}: prediction")
-            if len(ids) == 1 and ours.is_binary:
-                found = np.where(found > 0, np.uint8(ids[0]), np.uint8(0))
-            outside = pack((truth == VOID)[None])
-            mine, theirs = (pack(np.stack([each == i for i in ids])).without(outside) for each in (found, truth))
-            frames.append(score_pairs(mine, theirs))
+            truth = true_meaning.ids(read_mask(path))
+            exists = predicted[path].exists()
+            prediction = predicted_meaning.ids(read_mask(predicted[path])) if exists else np.zeros_like(truth)
+            check_same_size(prediction.shape, truth.shape, f"{name}/{path.stem}: prediction")
+            if len(ids) == 1 and predicted_meaning.is_binary:
+                prediction = np.where(prediction > 0, np.uint8(ids[0]), np.uint8(0))
+            void = pack((truth == VOID)[None])
+            predicted_masks, true_masks = (
+                pack(np.stack([id_map == i for i in ids])).without(void) for id_map in (prediction, truth)
+            )
+            frames.append(score_pairs(predicted_masks, true_masks))
         region, boundary = np.array(frames).transpose(1, 2, 0)
         objects = zip(ids, region, boundary, strict=True)
         return SequenceScores(name, tuple(ObjectScores(i, j, f) for i, j, f in objects))
 
-    def _check_ids(self, name: str, true: MaskEncoding, ours: MaskEncoding) -> None:
-        """Raise `DataError` if the predictions name other objects than the truth, or do not tell several objects
-        apart."""
-        if not ours.object_ids or (ours.is_binary and len(true.object_ids) == 1):
+    def _check_ids(self, name: str, true: MaskEncoding, predicted: MaskEncoding) -> None:
+        """Raise `DataError` if the predictions have none of the ids of the truth, or are binary masks while the truth
+        has several objects."""
+        if not predicted.object_ids or (predicted.is_binary and len(true.object_ids) == 1):
             return
-        where = f"{self.predictions / name}: expected ids of the truth ({_told(true.object_ids)})"
-        if ours.white_is_object:
-            raise DataError(f"{where}, got 0 and 255, which do not tell which object is meant: save ids")
-        if not {*ours.object_ids} & {*true.object_ids}:
-            raise DataError(f"{where}, got {_told(ours.object_ids)}: save the same ids in both")
+        where = f"{self.predictions / name}: expected ids of the truth ({_join(true.object_ids)})"
+        if predicted.white_is_object:
+            raise DataError(f"{where}, got 0 and 255, which do not say which object it is: save ids")
+        if not {*predicted.object_ids} & {*true.object_ids}:
+            raise DataError(f"{where}, got {_join(predicted.object_ids)}: save the same ids in both")
 
 
 def _masks_in(folder: Path) -> list[Path]:
-    """The PNGs of a sequence that are not hidden, by name."""
+    """The PNGs of a sequence that are not hidden, sorted by name."""
     return [path for path in entries_of(folder) if path.suffix.lower() == ".png"]
 
 
-def _told(ids: Sequence[int]) -> str:
+def _join(ids: Sequence[int]) -> str:
     return ", ".join(map(str, ids))
 
 
@@ -99,18 +102,18 @@ def score_folders(
 ) -> dict[str, Any]:
     """The content of `metrics.json`. A sequence whose scoring fails counts 0 and is listed.
 
-    uint8_bins: reproduce the reference's mistake in the decay of sequences of 256 frames and more. Raises `DataError`
-    for a missing folder, and if no sequence of the truth has a predicted picture.
+    uint8_bins: reproduce the error of the reference in the decay of sequences of 256 frames and more. Raises
+    `DataError` for a missing folder, and if no sequence of the truth has a predicted mask.
     """
     for folder in (truth, predictions):
         if not folder.is_dir():
-            raise DataError(f"{folder}: expected a folder of <sequence>/<frame>.png, got none")
+            raise DataError(f"{folder}: expected a folder of <sequence>/<frame>.png, got none: check the path")
     names = [path.name for path in entries_of(truth) if path.is_dir() and _masks_in(path)]
     if not names:
         raise DataError(f"{truth}: expected <sequence>/<frame>.png, got none")
     if not any((predictions / name).is_dir() and _masks_in(predictions / name) for name in names):
         raise DataError(f"{predictions}: expected <sequence>/<frame>.png of the sequences of {truth}, got none")
-    outcomes = list(over_cores(FolderScoring(truth, predictions), names, workers, progress))
+    outcomes = list(parallel_map(SequenceScorer(truth, predictions), names, workers, progress))
     if all(each.error is not None for each in outcomes):
         raise DataError(f"no sequence could be scored, of {len(outcomes)}; the first: {outcomes[0].error}")
     sequences = {each.name: _figures(each, uint8_bins) for each in outcomes}
@@ -128,7 +131,7 @@ def score_folders(
 
 
 def _figures(outcome: SequenceOutcome, uint8_bins: bool) -> dict[str, float | None]:
-    """Of one sequence: means over its objects."""
+    """The figures of one sequence: means over its objects."""
     if outcome.scores is None:
         return {name: 0.0 if name in ("J&F", "J", "F") else None for name in FIGURES}
     return davis_figures([outcome.scores], uint8_bins)

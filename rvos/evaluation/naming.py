@@ -1,7 +1,7 @@
-"""Predictions whose file names count frames differently from the truth: from 1, by position, or with another prefix.
+"""Finds predictions whose file names count frames differently from the truth: from 1, by position, or with a prefix.
 
-Some of these names may be those of a frame by chance, and are scored as that frame. Such a folder is recognised by its
-names: some that are wanted are missing, while others belong to no frame.
+Such a name may be that of another frame by chance, and is then scored as that frame. A folder is reported if expected
+names are missing while there are names that belong to no frame.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from image_core.entries import entries_of
 
 
 def misnamed(folders: Iterable[tuple[Path, Collection[str], Collection[str]]]) -> list[str]:
-    """A line for each folder of predicted pictures in which names are missing while others are superfluous.
+    """A line for each folder of predicted masks in which names are missing while others are superfluous.
 
-    folders: (folder, the file names that are wanted in it, at least one, and others that may be there).
+    folders: (folder, the file names that are expected in it, at least one, and others that are allowed).
     """
-    return [line for folder, wanted, beside in folders if (line := _misnamed(folder, wanted, beside))]
+    return [line for folder, expected, allowed in folders if (line := _misnamed(folder, expected, allowed))]
 
 
-def _misnamed(folder: Path, wanted: Collection[str], beside: Collection[str]) -> str | None:
+def _misnamed(folder: Path, expected: Collection[str], allowed: Collection[str]) -> str | None:
     if not folder.is_dir():
         return None
-    there = [path.name for path in entries_of(folder)]
-    superfluous = sorted({*there} - {*wanted} - {*beside})
-    absent = sorted({*wanted} - {*there})
-    if not absent or not superfluous:
+    present = {path.name for path in entries_of(folder)}
+    superfluous = sorted(present - {*expected} - {*allowed})
+    missing = sorted({*expected} - present)
+    if not missing or not superfluous:
         return None
     return (
-        f"{folder}: expected {len(wanted)} pictures with the names of frames, got {len(superfluous)} with other names, "
-        f"such as {superfluous[0]}, while {len(absent)} are missing, such as {absent[0]}: do the names count otherwise?"
+        f"{folder}: expected {len(expected)} masks with the names of frames, got {len(superfluous)} with other names, "
+        f"such as {superfluous[0]}, while {len(missing)} are missing, such as {missing[0]}: rename them as the truth"
     )

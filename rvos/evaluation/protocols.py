@@ -1,4 +1,4 @@
-"""Scores the predictions of a dataset on disk, by the protocols that its adapter names."""
+"""Scores the predictions of a dataset on disk, by the protocols that its adapter declares."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from image_core.errors import DataError
 from image_core.progress import Progress, no_progress
 from rvos.data.base import VideoDataset
-from rvos.data.protocol import Figures, IdTruth, MaskFolders, Protocol, ResultsFile
+from rvos.data.protocol import Figures, IdMapTruth, MaskFolders, Protocol, ResultsFile
 from rvos.evaluation.figures import breakdowns, failures, headline, mean_figures, missing, sample_accuracies
-from rvos.evaluation.id_pictures import folders_of, has_pictures, picture_figures
+from rvos.evaluation.id_maps import folders_of, has_id_maps, id_map_figures
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.naming import misnamed
-from rvos.evaluation.processes import over_cores
+from rvos.evaluation.processes import parallel_map
 from rvos.evaluation.samples import SampleLayout, sample_figures
-from rvos.evaluation.scoring import ExpressionRow, MaskScoring, check_truth
+from rvos.evaluation.scoring import ExpressionRow, MaskScorer, check_truth
 
 
 def layout_of(protocol: Protocol) -> MaskTree | SampleLayout:
-    """Where the predictions of single expressions are found."""
+    """The layout of the predictions of single expressions."""
     match protocol.layout:
         case MaskFolders(prefix):
             return MaskTree(prefix)
@@ -32,15 +32,17 @@ def layout_of(protocol: Protocol) -> MaskTree | SampleLayout:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """rows: of every expression; figures: of `metrics.json`, the summary first."""
+class DatasetScores:
+    """rows: one for every expression; figures: those of `metrics.json`, the summary first."""
 
     rows: list[ExpressionRow]
     figures: dict[str, Any]
 
 
-def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progress: Progress = no_progress) -> Scored:
-    """Score what lies under `predictions` in the layout of the dataset.
+def score_dataset(
+    dataset: VideoDataset, predictions: Path, workers: int, progress: Progress = no_progress
+) -> DatasetScores:
+    """Score the files under `predictions`, in the layout of the dataset.
 
     What is missing or fails counts 0, and is listed under "missing" and "failures". Folders whose file names seem to
     count frames differently are listed under "misnamed". Raises `DataError` for a split without truth.
@@ -48,12 +50,12 @@ def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progre
     check_truth(dataset)
     rules = dataset.rules
     layout = layout_of(rules)
-    scoring = MaskScoring(dataset, layout, predictions, rules.missing_is_empty)
-    rows = [row for video_rows in over_cores(scoring, dataset.videos, workers, progress) for row in video_rows]
+    scoring = MaskScorer(dataset, layout, predictions, rules.missing_is_empty)
+    rows = [row for video_rows in parallel_map(scoring, dataset.videos, workers, progress) for row in video_rows]
     by = breakdowns(headline(rows), rules.boundary)
-    lost: dict[str, list[Any]] = {"missing": missing(rows), "failures": failures(rows)}
+    problems: dict[str, list[Any]] = {"missing": missing(rows), "failures": failures(rows)}
     if isinstance(layout, SampleLayout):
-        summary, lost["failures"] = sample_figures(dataset, layout, predictions)
+        summary, problems["failures"] = sample_figures(dataset, layout, predictions)
     else:
         summary = dataset.summary(Figures(mean_figures(headline(rows)), sample_accuracies(rows), by))
     block: dict[str, Any] = {
@@ -62,18 +64,18 @@ def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progre
         **summary,
         "expressions_in_all": len(rows),
         "by": by,
-        **_apart(rows),
+        **_other_figures(rows),
     }
     id_truth = dataset.id_truth()
     if id_truth is not None:
-        block, lost = _both_protocols(dataset, id_truth, block, lost, predictions, workers)
+        block, problems = _both_protocols(dataset, id_truth, block, problems, predictions, workers)
     figures = {"dataset": dataset.name, "split": dataset.split, **block, "videos": len(dataset.videos)}
-    lost["misnamed"] = misnamed(_folders(dataset, predictions))
-    return Scored(rows, {**figures, "notes": list(dataset.notes), **lost})
+    problems["misnamed"] = misnamed(_folders(dataset, predictions))
+    return DatasetScores(rows, {**figures, "notes": list(dataset.notes), **problems})
 
 
 def _folders(dataset: VideoDataset, predictions: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """All folders of predicted pictures that a dataset may have, in the form that `misnamed` takes."""
+    """All folders of predicted masks that a dataset may have, in the form that `misnamed` takes."""
     layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
     groups = [] if id_truth is None else folders_of(id_truth, predictions)
     for video in dataset.videos:
@@ -89,16 +91,16 @@ def check_predictions(dataset: VideoDataset, predictions: Path) -> None:
     """Raise `DataError` for a folder in which no expression of the dataset has a prediction."""
     layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
     pairs = ((video, expression) for video in dataset.videos for expression in video.expressions)
-    if (id_truth is None or not has_pictures(id_truth, predictions)) and not any(
+    if (id_truth is None or not has_id_maps(id_truth, predictions)) and not any(
         layout.has(predictions, *pair) for pair in pairs
     ):
         raise DataError(
             f"{predictions}: expected predictions of {dataset.name}, split '{dataset.split}', got none at "
-            f"{' or '.join(dict.fromkeys(each.layout.text for each in dataset.protocols))}: docs/datasets.md tells more"
+            f"{' or '.join(dict.fromkeys(each.layout.text for each in dataset.protocols))}: see docs/datasets.md"
         )
 
 
-def _apart(rows: list[ExpressionRow]) -> dict[str, Any]:
+def _other_figures(rows: list[ExpressionRow]) -> dict[str, Any]:
     """Figures of the expressions that are not part of the summary."""
     parts = {
         "motion": [row for row in rows if row.motion and row.has_target],
@@ -109,27 +111,27 @@ def _apart(rows: list[ExpressionRow]) -> dict[str, Any]:
 
 def _both_protocols(
     dataset: VideoDataset,
-    id_truth: IdTruth,
-    own: dict[str, Any],
-    own_lost: dict[str, list[Any]],
+    id_truth: IdMapTruth,
+    expression_block: dict[str, Any],
+    expression_problems: dict[str, list[Any]],
     predictions: Path,
     workers: int,
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """The figures of a dataset that has a protocol of pictures of ids beside that of single expressions, and what is
-    missing or failed.
+    """The figures of a dataset that has a protocol of id maps beside that of single expressions, and what is missing or
+    failed.
 
-    Each protocol has a block of its own, if its predictions exist. The summary is that of the pictures if they exist,
-    since most papers report it.
+    Each protocol whose predictions exist has its own block. The summary is that of the id maps if they exist, because
+    most papers report it.
     """
     rules = dataset.rules
     blocks: dict[str, dict[str, Any]] = {}
-    lost: dict[str, list[Any]] = {"missing": [], "failures": []}
-    if has_pictures(id_truth, predictions):
-        blocks[id_truth.protocol.name], lost = picture_figures(id_truth, dataset.videos, predictions, workers)
+    problems: dict[str, list[Any]] = {"missing": [], "failures": []}
+    if has_id_maps(id_truth, predictions):
+        blocks[id_truth.protocol.name], problems = id_map_figures(id_truth, dataset.videos, predictions, workers)
     layout = layout_of(rules)
     if isinstance(layout, SampleLayout) or layout.top(predictions).is_dir():
-        blocks[rules.name] = own
-        lost = {name: [*own_lost[name], *lost[name]] for name in lost}
-    first = blocks.get(id_truth.protocol.name) or own
-    summary = {name: first[name] for name in ("protocol", "verified", "J&F", "J", "F")}
-    return {**summary, "protocols": blocks or {rules.name: own}}, lost
+        blocks[rules.name] = expression_block
+        problems = {name: [*expression_problems[name], *problems[name]] for name in problems}
+    main = blocks.get(id_truth.protocol.name) or expression_block
+    summary = {name: main[name] for name in ("protocol", "verified", "J&F", "J", "F")}
+    return {**summary, "protocols": blocks or {rules.name: expression_block}}, problems

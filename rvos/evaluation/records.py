@@ -1,8 +1,8 @@
 """What an evaluation writes for each expression while it runs: `records/<video>/<expression>.json`.
 
-An expression is done when its record exists: it is written last and atomically, with the digest of the settings that
-were used. So a killed run can be continued, shards of one run can write into one folder, and results of other settings
-never count as done.
+An expression is done when its record exists. The record is written last and atomically, with the digest of the
+settings. So an interrupted run can be continued, shards of one run can write to one folder, and results of other
+settings never count as done.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from rvos.data.records import Expression, VideoRecord
 
 @dataclass(frozen=True)
 class ExpressionRecord:
-    """The answers for one expression on the frames of its video."""
+    """The results of one expression on the frames of its video."""
 
-    #: Of the expression.
+    #: Text of the expression.
     text: str
-    #: [0, 1], one per frame.
+    #: Scores in [0, 1], one per frame.
     scores: tuple[float, ...]
-    #: Wall time: the time of the video, divided by the number of expressions that were asked together.
+    #: Wall time of the video, divided by the number of expressions that were predicted together.
     seconds: float
-    #: COCO run lengths by the position of the frame, if the predictions of the dataset are not pictures.
+    #: COCO RLE by the position of the frame, if the predictions of the dataset are not PNGs.
     rles: dict[str, dict[str, Any]]
 
     @property
@@ -40,21 +40,21 @@ class ExpressionRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """The records under one folder that were made with the settings of one digest."""
+    """The records in one folder that were made with the settings of one digest."""
 
     folder: Path
     digest: str
-    _sources: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _fingerprints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def load(self, video: VideoRecord, expression: Expression) -> ExpressionRecord | None:
-        """None if the expression is not done: it has no complete record, or one of other settings, another text, other
-        files, or another number of frames."""
+        """The record of an expression. None if it is not done: it has no complete record, or one of other settings,
+        another text, other files, or another number of frames."""
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
             text, scores = document.pop("sentence"), tuple(document.pop("scores"))
             same = document.pop("settings_sha256") == self.digest and text == expression.text
-            if not same or document.pop("source_sha256") != self._source_of(video):
+            if not same or document.pop("source_sha256") != self._fingerprint_of(video):
                 return None
             record = ExpressionRecord(text, scores, **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):
@@ -62,11 +62,11 @@ class Records:
         return record if record.frames == len(video.frame_names) or not video.frame_names else None
 
     def save(self, video: VideoRecord, expression: Expression, record: ExpressionRecord) -> None:
-        """Mark the expression as done. Raises `OutputError`."""
+        """Write the record of an expression, which marks it as done. Raises `OutputError`."""
         path = self._path(video, expression)
         make_folder(path.parent)
         row = asdict(record)
-        document = {"settings_sha256": self.digest, "source_sha256": self._source_of(video)}
+        document = {"settings_sha256": self.digest, "source_sha256": self._fingerprint_of(video)}
         document |= {"sentence": row.pop("text"), **row}
         write_atomic(path, json.dumps(document).encode())
 
@@ -75,13 +75,13 @@ class Records:
         for video in videos:
             shutil.rmtree(self.folder / video.video_id, ignore_errors=True)
 
-    def _source_of(self, video: VideoRecord) -> str:
-        """A fingerprint of the pictures of the video, which changes if they are replaced. It is computed once, since
+    def _fingerprint_of(self, video: VideoRecord) -> str:
+        """A fingerprint of the files of the video, which changes if they are replaced. It is computed once, because
         there may be a hundred thousand files."""
-        if video.video_id not in self._sources:
+        if video.video_id not in self._fingerprints:
             paths = [video.source] if isinstance(video.source, Path) else video.source
-            self._sources[video.video_id] = fingerprint(paths, times=False)
-        return self._sources[video.video_id]
+            self._fingerprints[video.video_id] = fingerprint(paths, times=False)
+        return self._fingerprints[video.video_id]
 
     def _path(self, video: VideoRecord, expression: Expression) -> Path:
         return self.folder / video.video_id / f"{expression.expression_id}.json"

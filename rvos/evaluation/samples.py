@@ -1,7 +1,7 @@
-"""The predictions of A2D- and JHMDB-Sentences: run lengths of single frames, in one file of COCO results.
+"""The predictions of A2D- and JHMDB-Sentences: RLE masks of single frames, in one file of COCO results.
 
 <folder>/predictions.json is a list of {"image_id", "category_id": 1, "segmentation": {"size", "counts"}, "score"},
-where `image_id` is the reference's name of an expression on a frame. Several entries of one image are several guesses.
+where `image_id` is the reference's name of an expression on a frame. An image may have several entries: detections.
 """
 
 from __future__ import annotations
@@ -27,78 +27,86 @@ from rvos.evaluation.records import Records
 from rvos.metrics.samples import Sample, figures_of
 
 PREDICTIONS = "predictions.json"
-Guess = tuple[float, dict[str, Any]]
-"""Score, and COCO run lengths."""
+Detection = tuple[float, dict[str, Any]]
+"""Score, COCO RLE."""
 
 
 @dataclass(frozen=True)
 class SampleLayout:
-    """Finds the best guess of an expression on a frame."""
+    """Finds the detection with the highest score for an expression on a frame."""
 
     file: ResultsFile
 
-    def guesses(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> list[Guess]:
-        """All guesses, in the order of the file; [] for none. Raises `DataError` for a file that is no COCO results."""
+    def detections(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> list[Detection]:
+        """All detections, in the order of the file; [] for none. Raises `DataError` for a file of another format."""
         path = root / PREDICTIONS
         if not path.is_file():
             return []
-        return _guesses(path, path.stat().st_mtime_ns).get(self.file.image_id(video, expression, index), [])
+        return _detections_by_image(path, path.stat().st_mtime_ns).get(self.file.image_id(video, expression, index), [])
 
     def has(self, root: Path, video: VideoRecord, expression: Expression) -> bool:
-        return any(self.guesses(root, video, expression, index) for index in expression.scored or ())
+        return any(self.detections(root, video, expression, index) for index in expression.scored or ())
 
     def read(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> np.ndarray | None:
-        guesses = self.guesses(root, video, expression, index)
-        if not guesses:
+        detections = self.detections(root, video, expression, index)
+        if not detections:
             return None
-        _, rle = max(reversed(guesses), key=lambda guess: guess[0])  # of equal scores the last, as the reference
+        _, rle = max(
+            reversed(detections), key=lambda detection: detection[0]
+        )  # of equal scores the last, as in the reference
         return mask_of(rle)
 
 
 def mask_of(rle: Any) -> np.ndarray:
-    """(H, W) bool. Raises `DataError` for invalid run lengths."""
+    """(H, W) bool. Raises `DataError` for an invalid RLE."""
     try:
         return decode_rle(rle).astype(bool)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{PREDICTIONS}: expected a segmentation of COCO run lengths in their compact form, got another ({error})"
+            f"{PREDICTIONS}: expected a segmentation in compact COCO RLE, got another ({error}): encode it anew"
         ) from error
 
 
 @lru_cache(maxsize=2)
-def _guesses(path: Path, modified_ns: int) -> dict[str, list[Guess]]:
+def _detections_by_image(path: Path, modified_ns: int) -> dict[str, list[Detection]]:
     rows = read_json(path)
-    guesses: dict[str, list[Guess]] = {}
+    detections: dict[str, list[Detection]] = {}
     try:
         for row in rows:
             score = float(row["score"])
             if not math.isfinite(score):
-                raise DataError(f"{path}: score of '{row['image_id']}': expected a finite number, got {score}")
-            guesses.setdefault(str(row["image_id"]), []).append((score, row["segmentation"]))
+                raise DataError(
+                    f"{path}: score of '{row['image_id']}': expected a finite number, got {score}: correct it"
+                )
+            detections.setdefault(str(row["image_id"]), []).append((score, row["segmentation"]))
     except (TypeError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: expected a list of image_id, segmentation and score, got {error!r}") from error
-    return guesses
+        raise DataError(
+            f"{path}: expected a list of image_id, segmentation and score, got {error!r}: correct it"
+        ) from error
+    return detections
 
 
 def sample_figures(
     dataset: VideoDataset, layout: SampleLayout, predictions: Path
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """The published figures of all samples, and what failed. What is missing or failed counts as IoU 0."""
+    """The published figures of all samples, and the failures. A missing or failed sample counts as IoU 0."""
     samples, failures = [], []
     for video in dataset.videos:
         for expression in video.expressions:
             for position in expression.scored or ():
                 sample_id = layout.file.image_id(video, expression, position)
                 try:
-                    # One sample at a time, so that a failure on one frame does not affect the others.
+                    # One sample at a time, so that a failure on one frame does not affect others.
                     truth = encode_rle(next(dataset.truth(video, replace(expression, scored=(position,)))))
                 except DataError as error:
                     failures.append(_failure(video, expression, error))
                     samples.append(Sample(sample_id, encode_rle(np.ones((1, 1), bool)), ()))
                     continue
                 try:
-                    guesses = layout.guesses(predictions, video, expression, position)
-                    samples.append(Sample(sample_id, truth, tuple((_checked(rle), score) for score, rle in guesses)))
+                    detections = layout.detections(predictions, video, expression, position)
+                    samples.append(
+                        Sample(sample_id, truth, tuple((_validated(rle), score) for score, rle in detections))
+                    )
                 except DataError as error:
                     failures.append(_failure(video, expression, error))
                     samples.append(Sample(sample_id, truth, ()))
@@ -107,7 +115,7 @@ def sample_figures(
     return figures, failures
 
 
-def _checked(rle: dict[str, Any]) -> dict[str, Any]:
+def _validated(rle: dict[str, Any]) -> dict[str, Any]:
     mask_of(rle)
     return rle
 
@@ -117,7 +125,7 @@ def _failure(video: VideoRecord, expression: Expression, error: DataError) -> di
 
 
 def write_results(file: ResultsFile, videos: Sequence[VideoRecord], predictions: Path, records: Records) -> None:
-    """Gather what the records hold into one file. Raises `OutputError`."""
+    """Write the predictions in the records to one file of COCO results. Raises `OutputError`."""
     rows = []
     for video in videos:
         for expression in video.expressions:

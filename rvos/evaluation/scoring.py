@@ -1,4 +1,4 @@
-"""From predictions on disk to the scores of every expression of a video."""
+"""Scores the predictions on disk for every expression of a video."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from image_core.errors import DataError, RvosError
-from rvos.data.base import VideoDataset, nothing_shown
+from rvos.data.base import VideoDataset, missing_target_message
 from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.metrics.expression import ExpressionScorer, ExpressionScores
@@ -18,7 +18,7 @@ from rvos.metrics.expression import ExpressionScorer, ExpressionScores
 NO_PREDICTION = "no prediction"
 _DIGITS = 6
 WORD_RANGES = ((1, 4), (5, 8), (9, 12))
-"""Numbers of words that figures are broken down by; longer expressions follow."""
+"""Ranges of the number of words by which figures are broken down; longer expressions are in one more range."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class ExpressionRow:
     video_id: str
     expression_id: str
     text: str
-    #: What figures are broken down by: label -> its value for this expression.
+    #: Labels by which figures are broken down: name -> value.
     labels: dict[str, str]
-    #: Of the scored frames, (T,).
+    #: Names of the T scored frames.
     frame_names: tuple[str, ...]
-    #: Whether it has a target, by the dataset's metadata.
+    #: Whether it has a target, by the metadata of the dataset.
     has_target: bool
-    #: Its meaning depends on motion alone.
+    #: Whether only its motion tells the target from other objects.
     motion: bool
     #: None if there is no prediction, or the scoring failed.
     scores: ExpressionScores | None = None
     #: Frames without a file, which count as empty masks.
     missing_frames: tuple[str, ...] = ()
-    #: What failed; None if nothing did.
+    #: Message of the failure; None if nothing failed.
     error: str | None = None
 
     @property
@@ -51,7 +51,7 @@ class ExpressionRow:
     @property
     def means(self) -> tuple[float, float]:
         """J and F over all scored frames; 0 where there is nothing to score."""
-        return (0.0, 0.0) if self.scores is None else self.scores.on_all
+        return (0.0, 0.0) if self.scores is None else self.scores.mean_all
 
     def value(self, boundary: bool) -> float:
         """J&F over all scored frames, J where the boundary is not scored."""
@@ -77,7 +77,7 @@ class ExpressionRow:
 
 
 @dataclass(frozen=True)
-class MaskScoring:
+class MaskScorer:
     """Scores the masks of a dataset's expressions, a video at a time.
 
     missing_is_empty: an expression without prediction counts as empty masks where its video has any prediction;
@@ -93,9 +93,9 @@ class MaskScoring:
         """The scores of all expressions of a video. All expressions of a frame are scored together, so that its truth
         is decoded once and not kept."""
         states = [_ExpressionState(video, expression) for expression in video.expressions]
-        there = [self.layout.has(self.predictions, video, state.expression) for state in states]
-        for state, has_prediction in zip(states, there, strict=True):
-            if has_prediction or (self.missing_is_empty and any(there)):
+        has_predictions = [self.layout.has(self.predictions, video, state.expression) for state in states]
+        for state, has_prediction in zip(states, has_predictions, strict=True):
+            if has_prediction or (self.missing_is_empty and any(has_predictions)):
                 state.truth = self.dataset.truth(video, state.expression)
             else:
                 state.error = NO_PREDICTION
@@ -106,14 +106,14 @@ class MaskScoring:
         return [self._row(state) for state in states]
 
     def _score(self, state: _ExpressionState, position: int) -> None:
-        """One expression on one frame; a failure ends this expression and no other."""
+        """Score one expression on one frame. A failure stops this expression and no other."""
         video, expression, name = state.video, state.expression, state.video.frame_name(position)
         try:
             truth = next(state.truth, None)
             if truth is None:
                 raise DataError(
-                    f"{self.dataset.name}, {video.video_id}/{expression.expression_id}: the truth ends before frame "
-                    f"{name}: fetch it again"
+                    f"{self.dataset.name}, {video.video_id}/{expression.expression_id}: expected truth for frame "
+                    f"{name}, got fewer masks: download it again"
                 )
             mask = self.layout.read(self.predictions, video, expression, position)
             if mask is None:
@@ -145,16 +145,16 @@ class MaskScoring:
             return replace(row, error=NO_PREDICTION)
         scores = state.scorer.scores()
         if not scores.visible.any() and self.dataset.expects_target(state.video, expression):
-            return replace(row, error=nothing_shown(self.dataset, state.video, expression))
+            return replace(row, error=missing_target_message(self.dataset, state.video, expression))
         return replace(row, scores=scores, missing_frames=tuple(state.missing))
 
 
 class _ExpressionState:
-    """One expression while its video is scored: what is still to be read, and what came out so far."""
+    """One expression while its video is scored: its truth, which is read frame by frame, and its scores so far."""
 
     def __init__(self, video: VideoRecord, expression: Expression) -> None:
         self.video, self.expression = video, expression
-        #: Of the scored frames, increasing.
+        #: Positions of the scored frames, increasing.
         self.positions: Sequence[int] = (
             range(len(video.frame_names)) if expression.scored is None else expression.scored
         )
@@ -165,7 +165,7 @@ class _ExpressionState:
 
 
 def word_range(text: str) -> str:
-    """The range that a text's number of words is in, such as "5-8"."""
+    """The range that the number of words of a text is in, such as "5-8"."""
     count = len(text.split())
     for first, last in WORD_RANGES:
         if count <= last:
@@ -176,15 +176,17 @@ def word_range(text: str) -> str:
 def check_truth(dataset: VideoDataset) -> None:
     """Raise `DataError` for a split without truth."""
     if not has_truth(dataset):
-        raise DataError(f"{dataset.name}: split '{dataset.split}' has no truth here: score another, or submit it")
+        raise DataError(f"{dataset.name}: split '{dataset.split}' has no truth: score another split, or submit it")
 
 
 def has_truth(dataset: VideoDataset) -> bool:
     """Whether the true mask of any expression of the split can be read."""
-    return any(_is_there(dataset, video, expression) for video in dataset.videos for expression in video.expressions)
+    return any(
+        _has_readable_truth(dataset, video, expression) for video in dataset.videos for expression in video.expressions
+    )
 
 
-def _is_there(dataset: VideoDataset, video: VideoRecord, expression: Expression) -> bool:
+def _has_readable_truth(dataset: VideoDataset, video: VideoRecord, expression: Expression) -> bool:
     try:
         next(dataset.truth(video, expression))
     except (DataError, StopIteration):

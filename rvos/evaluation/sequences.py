@@ -1,4 +1,4 @@
-"""The outcome of scoring one sequence of id pictures."""
+"""The outcome of scoring one sequence of id maps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rvos.metrics.davis import SequenceScores
 
 @dataclass(frozen=True)
 class SequenceOutcome:
-    """scores: None if scoring failed; `error` says why; missing: frames without a predicted picture, which count as
-    empty, by their paths without suffix."""
+    """scores: None if scoring failed, and `error` says why; missing: paths, without suffix, of frames without a
+    prediction, which count as empty."""
 
     name: str
     scores: SequenceScores | None

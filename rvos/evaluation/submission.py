@@ -1,7 +1,7 @@
-"""Predictions as a zip for a dataset's server: checked against the metadata file by file, then packed.
+"""Packs predictions as a zip for the server of a dataset, after every file was checked against the metadata.
 
-Expected under the predictions folder and in the zip: a mask for every listed frame where `MaskFolders` of the dataset
-says, 8-bit grey, 0 or 255, of the size of the video's frames.
+Expected in the folder of predictions, and written to the zip: a mask for every listed frame, in the layout
+`MaskFolders` of the dataset, 8-bit grey, 0 or 255, of the size of the frames.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from rvos.data.frame_size import frame_size
 from rvos.data.protocol import MaskFolders, Server
 from rvos.data.records import VideoRecord
 
-MOST_LISTED = 20
-"""Most faults that are named; the others are counted."""
+MAX_LISTED = 20
+"""Most faults that an error names; the others are counted."""
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
@@ -34,7 +34,8 @@ _COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "indexed colour", 4: "grey with alpha",
 
 @dataclass(frozen=True)
 class Fault:
-    """kind: "missing", "superfluous", "a link", "of the wrong size" or "of the wrong form"; text: names the file."""
+    """kind: "missing", "superfluous", "a link", "of the wrong size" or "of the wrong form"; text: the fault, with the
+    name of the file."""
 
     kind: str
     text: str
@@ -45,18 +46,20 @@ def server_of(dataset: str) -> Server:
     adapter = DATASETS.get(dataset.replace("-", "_"))
     server = None if adapter is None else adapter.server
     if server is None:
-        raise ConfigError(f"submit: expected a dataset with a server ({', '.join(with_server())}), got '{dataset}'")
+        raise ConfigError(
+            f"submit: expected a dataset with a server ({', '.join(datasets_with_server())}), got '{dataset}'"
+        )
     return server
 
 
-def with_server() -> list[str]:
-    """The datasets that have one, as the command line takes them."""
+def datasets_with_server() -> list[str]:
+    """The names of the datasets that have a server, as on the command line."""
     return sorted(name.replace("_", "-") for name, adapter in DATASETS.items() if adapter.server is not None)
 
 
-def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
-    """Every file of a submission, its path with slashes in sorted order -> the video it is of."""
-    folders = _folders_of(dataset)
+def expected_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
+    """Every file of a submission: path with slashes -> its video, sorted by path."""
+    folders = _mask_folders(dataset)
     files = {
         folders.path(video.video_id, e.expression_id, name): video
         for video in dataset.videos
@@ -67,17 +70,20 @@ def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
 
 
 def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
-    """Everything that is wrong with a folder of predictions; [] when it can be packed.
+    """Everything that is wrong with a folder of predictions; [] if it can be packed.
 
-    Raises `DataError` where there is no such folder, or none of its files.
+    Raises `DataError` where there is no such folder, or it has none of the expected files.
     """
     if not predictions.is_dir():
-        raise DataError(f"{predictions}: expected a folder of predictions, as rvos evaluate writes them, got none")
-    expected = wanted_files(dataset)
+        raise DataError(
+            f"{predictions}: expected a folder of predictions, as rvos evaluate writes them, got none: check the path"
+        )
+    expected = expected_files(dataset)
     present = dict(_files_under(predictions))
     if expected.keys().isdisjoint(present):
         raise DataError(
-            f"{predictions}: expected the {len(expected)} files of {dataset.name}, {_tree(dataset)}, got none of them"
+            f"{predictions}: expected the {len(expected)} files of {dataset.name}, {_format(dataset)}, "
+            "got none: check the path"
         )
     faults = [Fault("missing", f"{name} is missing") for name in expected if name not in present]
     faults += [Fault("a link", f"{name} is a link") for name in present if present[name]]
@@ -87,29 +93,29 @@ def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
         if present.get(name) is False:
             if video.video_id not in sizes:
                 sizes[video.video_id] = frame_size(video)
-            faults += _picture_faults(name, predictions / name, sizes[video.video_id])
+            faults += _mask_faults(name, predictions / name, sizes[video.video_id])
     return sorted(faults, key=lambda fault: fault.text)
 
 
 def pack_submission(dataset: VideoDataset, predictions: Path, out: Path) -> int:
     """Check the predictions and write them to the zip `out`, atomically; the same files give the same bytes.
 
-    Returns the number of files. Raises `DataError`, with at most `MOST_LISTED` faults by name and a count of each kind,
-    before anything is written; `ConfigError` for an `out` that is no zip or lies among the predictions; `OutputError`.
+    Returns the number of files. Raises `DataError`, with the first `MAX_LISTED` faults and a count of each kind, before
+    anything is written; `ConfigError` for an `out` that is no zip or is inside the predictions; `OutputError`.
     """
     if out.suffix.lower() != ".zip":
-        raise ConfigError(f"--out: expected a file that ends in .zip, got '{out}'")
+        raise ConfigError(f"--out: expected a file that ends in .zip, got '{out}': rename it")
     if out.resolve().is_relative_to(predictions.resolve()):
-        raise ConfigError(f"--out: expected a place outside the predictions, {predictions}, got '{out}'")
+        raise ConfigError(f"--out: expected a path outside the predictions, {predictions}, got '{out}': choose another")
     faults = submission_faults(dataset, predictions)
     if faults:
-        raise DataError(f"{predictions}: expected {_tree(dataset)}, got {_summary(faults)}")
-    names = list(wanted_files(dataset))
+        raise DataError(f"{predictions}: expected {_format(dataset)}, got {_summary(faults)}")
+    names = list(expected_files(dataset))
     temporary = temporary_of(out)
     try:
         with output_errors(out):
             out.parent.mkdir(parents=True, exist_ok=True)
-            # Stored, for a PNG is compressed already.
+            # Stored, because PNGs are already compressed.
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
                 for name in names:
                     entry = zipfile.ZipInfo(name, _DATE)
@@ -122,9 +128,9 @@ def pack_submission(dataset: VideoDataset, predictions: Path, out: Path) -> int:
 
 
 def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Every file, its path with slashes, and whether it is a link; a link to a folder counts as a file."""
-    for here, folders, files in os.walk(folder):
-        base = Path(here)
+    """Every file: its path with slashes, and whether it is a link. A link to a folder counts as a file."""
+    for parent, folders, files in os.walk(folder):
+        base = Path(parent)
         folders[:] = [name for name in folders if not is_hidden(name)]
         files = [name for name in files if not is_hidden(name)]
         links = [name for name in folders if (base / name).is_symlink()]
@@ -132,13 +138,13 @@ def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
             yield (base / name).relative_to(folder).as_posix(), (base / name).is_symlink()
 
 
-def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fault]:
+def _mask_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fault]:
     data = path.read_bytes()
     try:
-        with open_image(path, png_only=True) as picture:
-            actual, counts = (picture.height, picture.width), picture.histogram()
+        with open_image(path, png_only=True) as image:
+            actual, counts = (image.height, image.width), image.histogram()
     except DataError:
-        yield Fault("of the wrong form", f"{name} is no PNG that can be read")
+        yield Fault("of the wrong form", f"{name} is not a readable PNG")
         return
     if actual != size:
         text = f"{name} is {actual[0]} x {actual[1]} px (height x width), its video {size[0]} x {size[1]}"
@@ -153,18 +159,18 @@ def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fa
 
 
 def _summary(faults: list[Fault]) -> str:
-    kinds = Counter(fault.kind for fault in faults)
-    listed = "; ".join(fault.text for fault in faults[:MOST_LISTED])
-    rest = f"; and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
-    return f"files that are {', '.join(f'{kind} ({n})' for kind, n in kinds.items())}: {listed}{rest}"
+    counts = Counter(fault.kind for fault in faults)
+    listed = "; ".join(fault.text for fault in faults[:MAX_LISTED])
+    rest = f"; and {len(faults) - MAX_LISTED} more" if len(faults) > MAX_LISTED else ""
+    return f"files that are {', '.join(f'{kind} ({n})' for kind, n in counts.items())}: {listed}{rest}"
 
 
-def _folders_of(dataset: VideoDataset) -> MaskFolders:
+def _mask_folders(dataset: VideoDataset) -> MaskFolders:
     layout = dataset.rules.layout
     if not isinstance(layout, MaskFolders):
         raise ConfigError(f"submit: expected a dataset whose predictions are masks, got {dataset.name}")
     return layout
 
 
-def _tree(dataset: VideoDataset) -> str:
-    return f"{_folders_of(dataset).text}, 8-bit grey, 0 and 255, of the video's size"
+def _format(dataset: VideoDataset) -> str:
+    return f"{_mask_folders(dataset).text}, 8-bit grey, 0 and 255, of the video's size"

@@ -1,1 +1,1 @@
-"""Masks that other tools keep, read as those of a video: one file a format, one table."""
+"""Reads masks that other tools wrote as those of a video: one module per format, and one table."""

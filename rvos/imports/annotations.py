@@ -1,4 +1,4 @@
-"""What a file of annotation says of a video: targets, and where each is on which frame."""
+"""The annotations of a video, as read from a file: targets, and their masks by frame."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from rvos.types import FrameResult, Target
 
 @dataclass(frozen=True)
 class Annotations:
-    """Masks by frame and target; where there is none, the target is absent."""
+    """Masks by frame and target. A target without a mask on a frame is absent there."""
 
     path: Path
     targets: tuple[Target, ...]
     #: (index of the frame in the video, index of the target) -> COCO RLE.
     masks: Mapping[tuple[int, int], dict]
-    #: The same keys -> confidence in [0, 1]; 1 where it is not told.
+    #: The same keys -> confidence in [0, 1]; 1 where the file has none.
     scores: Mapping[tuple[int, int], float] = field(default_factory=dict)
-    #: How many frames the file speaks of where it tells their order alone; None where it tells the index of each.
+    #: Number of frames, if the file gives only their order; None if it gives the index of each.
     frames_in_order: int | None = None
 
     def results(self, frame_index: int, time_s: float, size: tuple[int, int]) -> list[FrameResult]:
         """The E results of a frame. size: (height, width), that of the masks (`check_size`)."""
-        found = []
+        results = []
         for target in self.targets:
             key = (frame_index, target.index)
             mask = decode_rle(self.masks[key]) if key in self.masks else np.zeros(size, bool)
-            there = bool(mask.any())
-            score = self.scores.get(key, 1.0) if there else 0.0
-            found.append(
-                FrameResult(frame_index, time_s, target.index, mask, score, float(there), object_id=target.object_id)
+            present = bool(mask.any())
+            score = self.scores.get(key, 1.0) if present else 0.0
+            results.append(
+                FrameResult(frame_index, time_s, target.index, mask, score, float(present), object_id=target.object_id)
             )
-        return found
+        return results
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise `DataError` for masks of another size (height, width) than the video's."""
@@ -49,8 +49,8 @@ class Annotations:
                 )
 
     def check_count(self, frame_count: int) -> None:
-        """Raise `DataError` where a mask lies on a frame that a video of `frame_count` frames does not have, and where
-        the file knows frames by their order alone and has another number of them."""
+        """Raise `DataError` where a mask is on a frame that a video of `frame_count` frames does not have, and where
+        the file gives only the order of frames and has another number of them."""
         if self.frames_in_order not in (None, frame_count):
             raise DataError(
                 f"{self.path}: expected an image for each of the {frame_count} frames of the video, as only their "
@@ -64,19 +64,19 @@ class Annotations:
             )
 
 
-class Gathered:
-    """Masks as they are found in a file; several of one target on one frame become one."""
+class MaskCollector:
+    """Collects the masks in a file; several of one target on one frame become one."""
 
     def __init__(self) -> None:
         self.masks: dict[tuple[int, int], dict] = {}
         self.scores: dict[tuple[int, int], float] = {}
 
     def add(self, frame_index: int, target_index: int, mask: np.ndarray, score: float = 1.0) -> None:
-        """Take in (H, W) bool. Raises `ValueError` where two masks of a frame differ in size."""
+        """Add a mask (H, W) bool. Raises `ValueError` where two masks of a frame differ in size."""
         key = (frame_index, target_index)
         if key in self.masks:
-            before = decode_rle(self.masks[key])
-            if before.shape != mask.shape:
-                raise ValueError(f"expected masks of one size, got {before.shape} and {mask.shape}")
-            mask, score = before | mask, max(score, self.scores[key])
+            previous = decode_rle(self.masks[key])
+            if previous.shape != mask.shape:
+                raise ValueError(f"expected masks of one size, got {previous.shape} and {mask.shape}")
+            mask, score = previous | mask, max(score, self.scores[key])
         self.masks[key], self.scores[key] = encode_rle(mask), score

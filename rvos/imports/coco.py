@@ -1,4 +1,4 @@
-"""COCO's instances as the masks of a video: an image a frame, a category a target; RLE or polygons."""
+"""COCO's instances as the masks of a video: one image per frame, one category per target; RLE or polygons."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from image_core.data.annotation_files import read_json
 from image_core.entries import natural_key
 from image_core.errors import DataError
 from image_core.geometry.rle import decode_polygons, decode_rle
-from rvos.imports.annotations import Annotations, Gathered
+from rvos.imports.annotations import Annotations, MaskCollector
 from rvos.types import expression_targets
 
 
 def read_coco(path: Path) -> Annotations:
-    """Read a document. An image is the frame that its `frame_index` names, as `rvos export` writes it; where no image
+    """Read a file. An image is the frame that its `frame_index` names, as `rvos export` writes it; where no image
     has one, images are all frames in the natural order of their names. Several annotations of a category on one image
-    are one mask. Raises `DataError` for what is no such document, and where an id or a key is there twice."""
+    are one mask. Raises `DataError` for another file, and where an id or a key is there twice."""
     document = read_json(path)
     try:
         categories = sorted(document["categories"], key=lambda category: category["id"])
         target_of = {key: index for index, key in enumerate(_by_id("category", categories))}
         images = _by_id("image", document["images"])
         frame_of = _frames(list(images.values()))
-        gathered = Gathered()
+        collector = MaskCollector()
         for annotation in document["annotations"]:
             image = images[annotation["image_id"]]
             mask = _mask(annotation["segmentation"], (image["height"], image["width"]))
             score = float(annotation.get("score", 1.0))
-            gathered.add(frame_of[image["id"]], target_of[annotation["category_id"]], mask, score)
+            collector.add(frame_of[image["id"]], target_of[annotation["category_id"]], mask, score)
     except KeyError as error:
         raise DataError(f"{path}: expected COCO instances, got none with {error}: export them as COCO anew") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: expected COCO instances, got {error}: export them as COCO anew") from error
     names = [str(category["name"]) for category in categories]
     in_order = None if any("frame_index" in image for image in images.values()) else len(images)
-    return Annotations(path, expression_targets(names), gathered.masks, gathered.scores, in_order)
+    return Annotations(path, expression_targets(names), collector.masks, collector.scores, in_order)
 
 
 def _by_id(what: str, rows: Sequence[Mapping[str, Any]]) -> dict[Any, Mapping[str, Any]]:
-    found = {row["id"]: row for row in rows}
-    if len(found) < len(rows):
+    by_id = {row["id"]: row for row in rows}
+    if len(by_id) < len(rows):
         counts = Counter(row["id"] for row in rows)
         raise ValueError(f"the {what} with id {next(key for key, count in counts.items() if count > 1)} twice")
-    return found
+    return by_id
 
 
 def _frames(images: list[Mapping[str, Any]]) -> dict[Any, int]:
     """id of an image -> index of its frame."""
-    told = [image["frame_index"] for image in images if "frame_index" in image]
-    if len(told) == len(images):
-        if len(set(told)) < len(told) or not all(isinstance(index, int) and index >= 0 for index in told):
+    indices = [image["frame_index"] for image in images if "frame_index" in image]
+    if len(indices) == len(images):
+        if len(set(indices)) < len(indices) or not all(isinstance(index, int) and index >= 0 for index in indices):
             raise ValueError("frame_index of images that are no different whole numbers")
         return {image["id"]: image["frame_index"] for image in images}
-    if told:
+    if indices:
         raise ValueError("frame_index of some images and not of others")
     ordered = sorted(images, key=lambda image: natural_key(str(image["file_name"])))
     return {image["id"]: index for index, image in enumerate(ordered)}

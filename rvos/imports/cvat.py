@@ -1,4 +1,4 @@
-"""CVAT's XML 1.1, for video or for images, as the masks of a video: a label a target; masks and polygons."""
+"""CVAT's XML 1.1, for video or for images, as the masks of a video: one label per target; masks and polygons."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import numpy as np
 
 from image_core.errors import DataError
 from image_core.geometry.rle import decode_polygons
-from rvos.imports.annotations import Annotations, Gathered
+from rvos.imports.annotations import Annotations, MaskCollector
 from rvos.types import expression_targets
 
-Found = tuple[int, str, ElementTree.Element, tuple[int, int]]
+LabelledShape = tuple[int, str, ElementTree.Element, tuple[int, int]]
 """Index of a frame, label, shape, (height, width)."""
 
 
 def read_cvat(path: Path) -> Annotations:
-    """Read a document. Masks come back to the pixel; polygons are drawn by COCO's rasteriser. Several shapes of a label
+    """Read a file. Masks are read exactly; polygons are drawn by COCO's rasteriser. Several shapes of a label
     on one frame are one mask; boxes and other shapes without a mask are refused. Raises `DataError`."""
     try:
         root = ElementTree.parse(path).getroot()
         labels = [str(label.findtext("name")) for label in root.iterfind("meta//labels/label")]
-        gathered = Gathered()
+        collector = MaskCollector()
         for frame_index, label, shape, size in _shapes(root):
             if label not in labels:
                 labels.append(label)
-            gathered.add(frame_index, labels.index(label), _mask(shape, size))
+            collector.add(frame_index, labels.index(label), _mask(shape, size))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): check its name and its rights") from error
     except (ElementTree.ParseError, ValueError, KeyError) as error:
         raise DataError(f"{path}: expected masks as CVAT writes them, got {error}: export as CVAT 1.1 anew") from error
-    return Annotations(path, expression_targets(labels), gathered.masks, gathered.scores)
+    return Annotations(path, expression_targets(labels), collector.masks, collector.scores)
 
 
-def _shapes(root: ElementTree.Element) -> Iterator[Found]:
+def _shapes(root: ElementTree.Element) -> Iterator[LabelledShape]:
     if root.tag != "annotations":
         raise ValueError(f"<{root.tag}>")
     for image in root.iterfind("image"):
@@ -46,10 +46,10 @@ def _shapes(root: ElementTree.Element) -> Iterator[Found]:
     tracks = root.findall("track")
     if not tracks:
         return
-    written = root.find("meta//original_size")
-    if written is None:
+    original_size = root.find("meta//original_size")
+    if original_size is None:
         raise ValueError("no <original_size>")
-    size = (int(str(written.findtext("height"))), int(str(written.findtext("width"))))
+    size = (int(str(original_size.findtext("height"))), int(str(original_size.findtext("width"))))
     for track in tracks:
         for shape in track:
             if shape.attrib["outside"] == "0":

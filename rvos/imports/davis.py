@@ -1,4 +1,4 @@
-"""Pictures of ids as the masks of a video: a folder of PNGs as DAVIS has it, an id a target."""
+"""Id maps as the masks of a video: a folder of PNGs as in DAVIS, one id per target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from image_core.entries import entries_of
 from image_core.errors import DataError
 from image_core.geometry.mask_files import MaskEncoding, read_mask
-from rvos.imports.annotations import Annotations, Gathered
+from rvos.imports.annotations import Annotations, MaskCollector
 from rvos.types import object_targets
 
 
@@ -25,18 +25,18 @@ def read_davis(path: Path) -> Annotations:
         )
     indices = [int(file.stem) for file in files]
     if len(set(indices)) < len(indices):
-        raise DataError(f"{folder}: expected a PNG a frame, got two of one number: remove one")
+        raise DataError(f"{folder}: expected one PNG per frame, got two of one number: remove one")
     meaning = MaskEncoding.of(read_mask(file) for file in files)
-    gathered = Gathered()
+    collector = MaskCollector()
     for index, file in zip(indices, files, strict=True):
         ids = meaning.ids(read_mask(file))
         for target_index, object_id in enumerate(meaning.object_ids):
             mask = ids == object_id
             if mask.any():
-                gathered.add(index, target_index, mask)
+                collector.add(index, target_index, mask)
     if not meaning.object_ids:
-        raise DataError(f"{folder}: expected ids of objects, got pictures of nothing: choose another folder")
-    return Annotations(path, object_targets(meaning.object_ids), gathered.masks)
+        raise DataError(f"{folder}: expected ids of objects, got none in any PNG: choose another folder")
+    return Annotations(path, object_targets(meaning.object_ids), collector.masks)
 
 
 def _folder_of(path: Path) -> Path:

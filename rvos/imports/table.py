@@ -1,4 +1,4 @@
-"""The formats of `rvos import`, and what reads each."""
+"""The formats of `rvos import` and their readers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Masks packed 64 pixels to a word: counting, outlining and dilating, which J and F need, then take few passes over few
-words. Their speed against the dilation of unpacked pictures is measured in `benchmarks/speed/metric_speed.py`."""
+words. Their speed against the dilation of unpacked masks is measured in `benchmarks/speed/metric_speed.py`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _WORD = np.dtype("<u8")
 
 @dataclass(frozen=True)
 class Bitmaps:
-    """N masks of one picture, or of one part of it.
+    """N masks of one image, or of one part of it.
 
-    words: (N, H, S) uint64, bit k of words[n, y, i] is the pixel (y, 64 i + k); bits beyond the picture are 0;
-    last_column: the picture's last column, counted from the first bit; it may lie beyond the words of a part.
+    words: (N, H, S) uint64, bit k of words[n, y, i] is the pixel (y, 64 i + k); bits beyond the image are 0;
+    last_column: the last column of the image, counted from the first bit; it may lie beyond the words of a part.
     """
 
     words: np.ndarray
@@ -30,7 +30,7 @@ class Bitmaps:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels, of bitmaps that are a whole picture."""
+        """(height, width) in pixels, of bitmaps that cover a whole image."""
         return self.words.shape[1], self.last_column + 1
 
     def without(self, void: Bitmaps) -> Bitmaps:
@@ -39,7 +39,7 @@ class Bitmaps:
 
 
 def pack(masks: np.ndarray) -> Bitmaps:
-    """(N, H, W) bool -> N bitmaps of the whole picture. Raises `ValueError` on anything else."""
+    """(N, H, W) bool -> N bitmaps of the whole image. Raises `ValueError` on anything else."""
     if masks.ndim != 3 or masks.dtype != np.bool_ or not all(masks.shape[1:]):
         raise ValueError(f"masks: expected bool (N, H, W) of at least 1 x 1 px, got {masks.dtype} {masks.shape}")
     count, height, width = masks.shape
@@ -53,26 +53,26 @@ def count_pixels(words: np.ndarray) -> np.ndarray:
     return np.bitwise_count(words).sum((-2, -1), dtype=np.int64)
 
 
-def crop_together(first: Bitmaps, second: Bitmaps, room_px: int) -> Bitmaps:
+def crop_together(first: Bitmaps, second: Bitmaps, margin_px: int) -> Bitmaps:
     """The masks of `first`, then those of `second`, cropped to the smallest part that holds all their outlines.
 
-    One more row and column than the union of the masks covers is kept above, left and below where the picture has
-    them, because outline pixels lie there; right of it at least `room_px` empty columns are added for `dilate`.
+    One more row and column than the union of the masks covers is kept above, left and below where the image has
+    them, because outline pixels lie there; right of it at least `margin_px` empty columns are added for `dilate`.
     """
     covered = np.bitwise_or.reduce(first.words, axis=0) | np.bitwise_or.reduce(second.words, axis=0)
     in_column = np.bitwise_or.reduce(covered, axis=0)
     rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(in_column)
-    room = -(-room_px // WORD_PX)
+    margin = -(-margin_px // WORD_PX)
     n = len(first.words)
     if not len(rows):
-        return Bitmaps(np.zeros((n + len(second.words), 1, 1 + room), _WORD), first.last_column)
+        return Bitmaps(np.zeros((n + len(second.words), 1, 1 + margin), _WORD), first.last_column)
     top, bottom = max(rows[0] - 1, 0), rows[-1] + 2
     left, right = int(columns[0]), columns[-1] + 1
     if left and in_column[left] & _WORD.type(1):  # its outline lies one column further left, in the word before
         left -= 1
     part = np.s_[:, top:bottom, left:right]
     height, width = covered[part[1:]].shape
-    words = np.zeros((n + len(second.words), height, width + room), _WORD)
+    words = np.zeros((n + len(second.words), height, width + margin), _WORD)
     words[:n, :, :width] = first.words[part]
     words[n:, :, :width] = second.words[part]
     return Bitmaps(words, first.last_column - WORD_PX * left)
@@ -81,9 +81,9 @@ def crop_together(first: Bitmaps, second: Bitmaps, room_px: int) -> Bitmaps:
 def outlines(masks: Bitmaps) -> Bitmaps:
     """The pixels that differ from their neighbour to the east, the south or the south-east.
 
-    Neighbours outside the picture are taken to be the nearest inside, which makes the last row compare east only, the
+    Neighbours outside the image are taken to be the nearest inside, which makes the last row compare east only, the
     last column south only and the last pixel nothing, as the DAVIS evaluation does (`_seg2bmap`). So the outline lies
-    half a pixel up and left of the border, and a mask that fills the picture has none.
+    half a pixel up and left of the border, and a mask that fills the image has none.
     """
     words = masks.words
     east = words >> _WORD.type(1)
@@ -100,8 +100,8 @@ def outlines(masks: Bitmaps) -> Bitmaps:
 def dilate(masks: Bitmaps, radius_px: int) -> Bitmaps:
     """The pixels at most `radius_px` (Euclidean, whole) from a pixel of each mask.
 
-    The masks must come from `crop_together` with that much room: rows are widened end to end, and only the room
-    between them keeps one from running into the next. What lands in the room is not to be read.
+    The masks must come from `crop_together` with at least this margin: rows are widened end to end, and only the margin
+    between them keeps one from running into the next. The values in the margin are not valid.
 
     A disc is a stack of rows, dy above or below the centre and up to sqrt(r^2 - dy^2) to each side: the masks are
     widened little by little, from the disc's outermost row to its middle, and each width is laid dy up and down.
@@ -118,12 +118,12 @@ def dilate(masks: Bitmaps, radius_px: int) -> Bitmaps:
     return Bitmaps(dilated | widened, masks.last_column)
 
 
-def _widen(words: np.ndarray, reach_px: int, wanted_px: int) -> tuple[np.ndarray, int]:
-    """Masks whose every pixel was spread `reach_px` to the left and the right -> the same spread `wanted_px`."""
+def _widen(words: np.ndarray, reach_px: int, target_px: int) -> tuple[np.ndarray, int]:
+    """Masks whose every pixel was spread `reach_px` to the left and the right -> the same spread `target_px`."""
     count, height, row_words = words.shape
-    while reach_px < wanted_px:
+    while reach_px < target_px:
         # a step beyond the reach would leave gaps, and one of a whole word would not be a shift within words
-        step = min(wanted_px - reach_px, max(reach_px, 1), WORD_PX - 1)
+        step = min(target_px - reach_px, max(reach_px, 1), WORD_PX - 1)
         near, far = _WORD.type(step), _WORD.type(WORD_PX - step)
         flat = words.reshape(count, height * row_words)
         wider = flat << near

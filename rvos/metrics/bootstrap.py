@@ -111,12 +111,12 @@ def _by_stratum(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Per stratum the sum of the values of each video and their number, each (videos,)."""
     _check(values, videos, strata)
-    home: dict[Hashable, Hashable] = {}
+    stratum_of: dict[Hashable, Hashable] = {}
     members: dict[Hashable, dict[Hashable, list[float]]] = {}
     for value, video, stratum in zip(values.tolist(), videos, strata, strict=True):
-        if home.setdefault(video, stratum) != stratum:
+        if stratum_of.setdefault(video, stratum) != stratum:
             raise ValueError(
-                f"bootstrap: expected one stratum for the video '{video}', got '{home[video]}' and '{stratum}'"
+                f"bootstrap: expected one stratum for the video '{video}', got '{stratum_of[video]}' and '{stratum}'"
             )
         members.setdefault(stratum, {}).setdefault(video, []).append(value)
     for by_video in members.values():

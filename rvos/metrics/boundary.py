@@ -11,11 +11,11 @@ from rvos.metrics.bitmaps import Bitmaps, count_pixels, dilate, outlines
 from rvos.metrics.region import share
 
 BOUND_TH = 0.008
-"""The tolerance of all published figures, as a share of the picture's diagonal."""
+"""The tolerance of all published figures, as a share of the diagonal of the image."""
 
 
 def tolerance_px(size: tuple[int, int], bound_th: float = BOUND_TH) -> int:
-    """How far apart two boundary pixels of pictures of `size` (height, width) may lie and still match, in pixels.
+    """How far apart two boundary pixels of images of `size` (height, width) may lie and still match, in pixels.
 
     bound_th: below 1 a share of the diagonal, rounded up (480 x 854: 8, 720p: 12, 1080p: 18); from 1 on whole pixels.
     Raises `ValueError` when it is neither.
@@ -27,14 +27,14 @@ def tolerance_px(size: tuple[int, int], bound_th: float = BOUND_TH) -> int:
 
 @dataclass(frozen=True)
 class Contours:
-    """The boundary pixels of masks, and the pixels that match them; both words (..., H, S) of bitmaps."""
+    """The boundary pixels of masks, and the same dilated by the tolerance; both words (..., H, S) of bitmaps."""
 
     lines: np.ndarray
-    within_reach: np.ndarray
+    dilated: np.ndarray
 
 
 def contours(masks: Bitmaps, radius_px: int) -> Contours:
-    """Contours (N, H, S) of masks that `crop_together` made with room for `radius_px`."""
+    """Contours (N, H, S) of masks that `crop_together` made with a margin of `radius_px`."""
     lines = outlines(masks)
     return Contours(lines.words, dilate(lines, radius_px).words)
 
@@ -42,11 +42,11 @@ def contours(masks: Bitmaps, radius_px: int) -> Contours:
 def boundary_accuracy(prediction: Contours, truth: Contours) -> np.ndarray:
     """Contours of one crop that broadcast -> (...) float in [0, 1]: harmonic mean of precision and recall.
 
-    Precision is the share of the prediction's boundary pixels within reach of the truth's, recall the other way round.
-    F is 0 when one of the two has no boundary, and 1 when neither has one: so it is 1 for a mask that fills the picture
-    against an empty one, where J is 0. That quirk is the reference's.
+    Precision is the share of the predicted boundary pixels within the tolerance of a true one, recall the other way
+    round. F is 0 when one of the two has no boundary, and 1 when neither has one: so it is 1 for a mask that fills the
+    image against an empty one, where J is 0. The reference behaves the same way.
     """
-    precision = share(count_pixels(prediction.lines & truth.within_reach), count_pixels(prediction.lines))
-    recall = share(count_pixels(truth.lines & prediction.within_reach), count_pixels(truth.lines))
+    precision = share(count_pixels(prediction.lines & truth.dilated), count_pixels(prediction.lines))
+    recall = share(count_pixels(truth.lines & prediction.dilated), count_pixels(truth.lines))
     total = precision + recall
     return np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)

@@ -23,7 +23,7 @@ DavisTask = Literal["semi-supervised", "unsupervised"]
 IdMaps = Iterable[tuple[np.ndarray, np.ndarray]]
 
 VOID_ID = 255
-MOST_PROPOSALS = 20
+MAX_PROPOSALS = 20
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def score_sequence(name: str, frames: IdMaps, task: DavisTask) -> SequenceScores
     if task not in get_args(DavisTask):
         raise ValueError(f"task: expected one of {', '.join(get_args(DavisTask))}, got '{task}'")
     score = _score_by_id if task == "semi-supervised" else _score_by_assignment
-    return SequenceScores(name, score(name, _counted(name, frames)))
+    return SequenceScores(name, score(name, _checked_frames(name, frames)))
 
 
 def davis_figures(sequences: Sequence[SequenceScores], uint8_bins: bool = False) -> dict[str, float | None]:
@@ -99,7 +99,7 @@ class _Frame:
     object_count: int
 
 
-def _counted(name: str, frames: IdMaps) -> Iterator[_Frame]:
+def _checked_frames(name: str, frames: IdMaps) -> Iterator[_Frame]:
     object_count = None
     for index, (prediction, truth) in enumerate(frames):
         for ids in (prediction, truth):
@@ -126,7 +126,7 @@ def _score_by_id(name: str, frames: Iterator[_Frame]) -> tuple[ObjectScores, ...
 def _score_by_assignment(name: str, frames: Iterator[_Frame]) -> tuple[ObjectScores, ...]:
     scored = []
     for frame in frames:
-        proposals = _highest_id(name, frame, MOST_PROPOSALS, "no more proposals than the task allows")
+        proposals = _highest_id(name, frame, MAX_PROPOSALS, "no more proposals than the task allows")
         void = pack((frame.truth == VOID_ID)[None])
         prediction = _objects(frame.prediction, range(proposals + 1), empty_first=True).without(void)
         truth = _objects(frame.truth, range(1, frame.object_count + 1)).without(void)
@@ -135,13 +135,13 @@ def _score_by_assignment(name: str, frames: Iterator[_Frame]) -> tuple[ObjectSco
         raise DataError(f"{name}: expected at least one frame, got none")
     proposals = max(matrix.shape[1] - 1 for matrix in scored)
     rows = max(proposals, scored[0].shape[2])
-    region, boundary = np.stack([_with_rows(matrix, rows) for matrix in scored], axis=-1)
-    chosen, columns = linear_sum_assignment((region.mean(-1) + boundary.mean(-1)) / 2, maximize=True)
-    pairs = sorted(zip(columns, chosen, strict=True))
+    region, boundary = np.stack([_pad_rows(matrix, rows) for matrix in scored], axis=-1)
+    assigned, columns = linear_sum_assignment((region.mean(-1) + boundary.mean(-1)) / 2, maximize=True)
+    pairs = sorted(zip(columns, assigned, strict=True))
     return tuple(ObjectScores(int(g) + 1, region[p, g], boundary[p, g]) for g, p in pairs)
 
 
-def _with_rows(scores: np.ndarray, rows: int) -> np.ndarray:
+def _pad_rows(scores: np.ndarray, rows: int) -> np.ndarray:
     """(2, 1 + P, G) scores of an empty mask and P objects -> (2, rows, G): the objects, then empty ones."""
     return np.concatenate([scores[:, 1:], np.repeat(scores[:, :1], rows + 1 - scores.shape[1], axis=1)], axis=1)
 

@@ -14,7 +14,7 @@ from image_core.errors import DataError
 from rvos.metrics.bitmaps import pack
 from rvos.metrics.frames import check_same_size, score_pairs
 from rvos.metrics.presence import Presence, temporal_iou, volume_iou
-from rvos.metrics.stability import Changes, instability
+from rvos.metrics.stability import ConsecutiveIou, instability
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ExpressionScores:
             raise ValueError(f"ExpressionScores: expected bool, got {self.visible.dtype} and {self.predicted.dtype}")
 
     @cached_property
-    def on_visible(self) -> tuple[float, float] | None:
+    def mean_visible(self) -> tuple[float, float] | None:
         """Mean J and mean F over the frames where the target is visible; None when it never is.
 
         The headline of the synthetic benchmark: on a frame without target an empty mask scores 1 and any other 0,
@@ -50,7 +50,7 @@ class ExpressionScores:
         return float(self.region[self.visible].mean()), float(self.boundary[self.visible].mean())
 
     @cached_property
-    def on_all(self) -> tuple[float, float]:
+    def mean_all(self) -> tuple[float, float]:
         """Mean J and mean F over all frames, as the public datasets take them."""
         return float(self.region.mean()), float(self.boundary.mean())
 
@@ -63,8 +63,8 @@ class ExpressionScores:
         """Everything by its name in `metrics.json`: J, F, J&F over visible frames, the same over all, presence, ..."""
         presence = self.presence
         return {
-            **_named(self.on_visible, ""),
-            **_named(self.on_all, "_all_frames"),
+            **_j_and_f(self.mean_visible, ""),
+            **_j_and_f(self.mean_all, "_all_frames"),
             "N-acc": presence.n_acc,
             "T-acc": presence.t_acc,
             "tIoU": temporal_iou(self.predicted, self.visible),
@@ -81,7 +81,7 @@ class ExpressionScorer:
     def __init__(self) -> None:
         self._scores: list[tuple[float, float]] = []
         self._areas: list[tuple[bool, bool]] = []
-        self._predicted_changes, self._true_changes = Changes(), Changes()
+        self._predicted_ious, self._true_ious = ConsecutiveIou(), ConsecutiveIou()
 
     def add(self, mask: np.ndarray, truth: np.ndarray) -> None:
         """The next frame: two masks (H, W) bool. Raises `DataError` when their sizes differ."""
@@ -90,8 +90,8 @@ class ExpressionScorer:
         region, boundary = score_pairs(a, b)
         self._scores.append((float(region[0]), float(boundary[0])))
         self._areas.append((bool(a.words.any()), bool(b.words.any())))
-        self._predicted_changes.add(a)
-        self._true_changes.add(b)
+        self._predicted_ious.add(a)
+        self._true_ious.add(b)
 
     def scores(self, present: np.ndarray | None = None) -> ExpressionScores:
         """Of the frames so far. present: (T,) bool, where the target is visible; by default where its true mask is not
@@ -103,7 +103,7 @@ class ExpressionScorer:
             check_same_size(present.shape, visible.shape, "present")
             visible = present
         region, boundary = np.array(self._scores).T
-        stability = instability(self._predicted_changes.overlaps, self._true_changes.overlaps)
+        stability = instability(self._predicted_ious.ious, self._true_ious.ious)
         return ExpressionScores(region, boundary, visible, predicted, stability)
 
 
@@ -126,17 +126,17 @@ def score_expression(
 def mean_over_expressions(scores: Mapping[str, tuple[float, float] | None]) -> dict[str, Any]:
     """J, F, J&F: means over expressions, whatever their number of frames or the video they are of.
 
-    scores: (J, F) by the name of the expression, `on_all` (public datasets) or `on_visible`; None where there is no
+    scores: (J, F) by the name of the expression, `mean_all` (public datasets) or `mean_visible`; None where there is no
     prediction: that counts as 0, and "missing" lists it. (MeViS's own script stops at a missing expression and gives
     zeros for a missing video.) The means over no expression are None.
     """
     missing = sorted(name for name, score in scores.items() if score is None)
     pairs = np.array([score or (0.0, 0.0) for score in scores.values()]).reshape(-1, 2)
     means = (float(pairs[:, 0].mean()), float(pairs[:, 1].mean())) if len(pairs) else None
-    return {**_named(means, ""), "expressions": len(pairs), "missing": missing}
+    return {**_j_and_f(means, ""), "expressions": len(pairs), "missing": missing}
 
 
-def _named(means: tuple[float, float] | None, suffix: str) -> dict[str, float | None]:
+def _j_and_f(means: tuple[float, float] | None, suffix: str) -> dict[str, float | None]:
     j, f = means or (None, None)
     both = None if j is None or f is None else (j + f) / 2
     return {f"J&F{suffix}": both, f"J{suffix}": j, f"F{suffix}": f}

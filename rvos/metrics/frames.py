@@ -27,27 +27,27 @@ def region_and_boundary(
         one = slice(n, n + 1)
         a, b = pack(prediction[one]), pack(truth[one])
         if void is not None:
-            outside = pack(void[one])
-            a, b = a.without(outside), b.without(outside)
+            void_bitmap = pack(void[one])
+            a, b = a.without(void_bitmap), b.without(void_bitmap)
         scores[:, one] = score_pairs(a, b, bound_th)
     return scores[0], scores[1]
 
 
 def score_pairs(prediction: Bitmaps, truth: Bitmaps, bound_th: float = BOUND_TH) -> tuple[np.ndarray, np.ndarray]:
-    """N and N masks of one picture -> J (N,) and F (N,), the n-th against the n-th."""
-    masks, shapes, n = _describe(prediction, truth, bound_th)
+    """N and N masks of one image -> J (N,) and F (N,), the n-th against the n-th."""
+    masks, shapes, n = _crop_and_outline(prediction, truth, bound_th)
     region = region_similarity(masks[:n], masks[n:])
-    lines, reach = shapes.lines, shapes.within_reach
-    return region, boundary_accuracy(Contours(lines[:n], reach[:n]), Contours(lines[n:], reach[n:]))
+    lines, dilated = shapes.lines, shapes.dilated
+    return region, boundary_accuracy(Contours(lines[:n], dilated[:n]), Contours(lines[n:], dilated[n:]))
 
 
 def score_all_pairs(prediction: Bitmaps, truth: Bitmaps, bound_th: float = BOUND_TH) -> tuple[np.ndarray, np.ndarray]:
-    """P and G masks of one picture -> J (P, G) and F (P, G), each against each. Every contour is made once."""
-    masks, shapes, p = _describe(prediction, truth, bound_th)
+    """P and G masks of one image -> J (P, G) and F (P, G), each against each. Every contour is made once."""
+    masks, shapes, p = _crop_and_outline(prediction, truth, bound_th)
     region = region_similarity(masks[:p, None], masks[None, p:])
-    lines, reach = shapes.lines, shapes.within_reach
-    predicted = Contours(lines[:p, None], reach[:p, None])
-    return region, boundary_accuracy(predicted, Contours(lines[None, p:], reach[None, p:]))
+    lines, dilated = shapes.lines, shapes.dilated
+    predicted = Contours(lines[:p, None], dilated[:p, None])
+    return region, boundary_accuracy(predicted, Contours(lines[None, p:], dilated[None, p:]))
 
 
 def check_same_size(got: tuple[int, ...], expected: tuple[int, ...], what: str = "prediction") -> None:
@@ -56,7 +56,7 @@ def check_same_size(got: tuple[int, ...], expected: tuple[int, ...], what: str =
         raise DataError(f"{what}: expected {expected}, the shape of the truth, got {got}: resize it to that")
 
 
-def _describe(prediction: Bitmaps, truth: Bitmaps, bound_th: float) -> tuple[np.ndarray, Contours, int]:
+def _crop_and_outline(prediction: Bitmaps, truth: Bitmaps, bound_th: float) -> tuple[np.ndarray, Contours, int]:
     """The words of all masks in one crop, their contours, and how many of them are predictions."""
     radius_px = tolerance_px(truth.size, bound_th)
     masks = crop_together(prediction, truth, radius_px)

@@ -1,7 +1,7 @@
 """Presence: is there a mask when, and only when, there is a target?
 
 One case is one frame of an expression, or a whole expression (predicted: a mask anywhere; true: a target anywhere), as
-MeViS v2 counts them after GRES. The picture datasets' own form, which adds IoU, is in `image_core.metrics`.
+MeViS v2 counts them after GRES. The form of the image datasets, which adds IoU, is in `image_core.metrics`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from image_core.geometry.rle import decode_rle, encode_rle, rle_area
 from rvos.metrics.frames import check_same_size
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-MOST_DETECTIONS = 100
+MAX_DETECTIONS = 100
 """Most predictions of a sample that mAP counts, those with the highest scores."""
 _EPS = np.float32(1e-6)
 
@@ -102,14 +102,14 @@ def _overlap_figures(samples: Sequence[Sample]) -> dict[str, float | None]:
     """
     if not samples:
         return {**{f"P@{k}": None for k in THRESHOLDS}, "oIoU": None, "mIoU": None}
-    shared, whole = np.array([_intersection_and_union(sample) for sample in samples]).T
+    intersections, unions = np.array([_intersection_and_union(sample) for sample in samples]).T
     # Two empty masks have IoU 1. A sample without any prediction has IoU 0, even if its true mask is empty.
-    overlaps = ((shared.astype(np.float32) + _EPS) / (whole.astype(np.float32) + _EPS)).astype(np.float64)
-    overlaps[[not sample.predictions for sample in samples]] = 0.0
+    ious = ((intersections.astype(np.float32) + _EPS) / (unions.astype(np.float32) + _EPS)).astype(np.float64)
+    ious[[not sample.predictions for sample in samples]] = 0.0
     return {
-        **{f"P@{k}": float((overlaps > k).mean()) for k in THRESHOLDS},
-        "oIoU": float(shared.sum() / whole.sum()) if whole.any() else float(overlaps.mean()),
-        "mIoU": float(overlaps.mean()),
+        **{f"P@{k}": float((ious > k).mean()) for k in THRESHOLDS},
+        "oIoU": float(intersections.sum() / unions.sum()) if unions.any() else float(ious.mean()),
+        "mIoU": float(ious.mean()),
     }
 
 
@@ -135,7 +135,7 @@ def _average_precision(samples: Sequence[Sample], predictions: Sequence[Sequence
     ]
     with contextlib.redirect_stdout(io.StringIO()):  # it reports on stdout, which belongs to --json
         evaluation = COCOeval(_annotations(samples, truths), _annotations(samples, ranked), "segm")
-        evaluation.params.maxDets = [MOST_DETECTIONS]
+        evaluation.params.maxDets = [MAX_DETECTIONS]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.evaluate()
         evaluation.accumulate()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 _BINS = 4
-_REACHED = 0.5
+_RECALL_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """mean; recall: share of the frames above 0.5; decay: mean of the first quarter less that of the last."""
+    """mean; recall: share of the frames above 0.5; decay: mean of the first quarter minus that of the last."""
 
     mean: float
     recall: float
@@ -20,7 +20,8 @@ class Statistics:
 
 
 def frame_statistics(values: np.ndarray, uint8_bins: bool = False) -> Statistics:
-    """Statistics of J or F per frame, (T,) float. A NaN frame counts for neither mean nor decay, and as not reached.
+    """Statistics of J or F per frame, (T,) float. A NaN frame counts for neither mean nor decay, and is below 0.5
+    for recall.
 
     The four bins share their border frames: bin i is the frames from b_i to b_(i+1), both included, b_i being
     (T - 1) i / 4 rounded half up. The reference keeps b_i in a uint8, which is wrong for 256 frames and more: its
@@ -35,10 +36,10 @@ def frame_statistics(values: np.ndarray, uint8_bins: bool = False) -> Statistics
         borders = [border % 256 for border in borders]
         ends = [(border + 1) % 256 for border in borders]
     first, last = values[borders[0] : ends[1]], values[borders[-2] : ends[-1]]
-    recall = float(np.mean(values > _REACHED))
+    recall = float(np.mean(values > _RECALL_THRESHOLD))
     return Statistics(_mean(values), recall, _mean(first) - _mean(last))
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    valid = values[~np.isnan(values)]
+    return float(valid.mean()) if len(valid) else float("nan")

@@ -48,7 +48,7 @@ def test_a_complete_dataset_is_ready(check: Callable[..., Any], tmp_path: Path) 
         f"ref_youtube_vos, split valid, in {tmp_path}",
         "metadata: 2 videos, 3 expressions, 6 frames",
         "first frames (height x width): 1 of 24 x 32 px, 1 of 30 x 40 px",
-        f"pictures that no list names, left alone: 1: {tmp_path / 'valid/JPEGImages/a/00001.jpg'}",
+        f"images that are not in the metadata, ignored: 1: {tmp_path / 'valid/JPEGImages/a/00001.jpg'}",
         "truth: 6 of 6 files",
         "ready",
     ]
@@ -61,7 +61,7 @@ def test_a_complete_dataset_is_ready(check: Callable[..., Any], tmp_path: Path) 
     ("gone", "what", "words"),
     [
         ("valid/JPEGImages/b", "missing_sources", "folders or video files missing: 1: "),
-        ("valid/JPEGImages/a/00005.jpg", "missing_pictures", "pictures missing: 1: "),
+        ("valid/JPEGImages/a/00005.jpg", "missing_pictures", "images missing: 1: "),
         ("valid/Annotations/b/00010.png", "missing_truth", "truth files missing: 1: "),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_split_without_truth(rvos: Rvos, tmp_path: Path) -> None:
     (tmp_path / "test/Annotations").rmdir()
     outcome = rvos("data", "check", "ref_youtube_vos", "--root", tmp_path, "--split", "test")
     assert outcome.code == 0 and outcome.err == [] and outcome.out[-1] == "ready to predict, not to score"
-    assert "truth: none here, so nothing can be scored" in outcome.out[-2]
+    assert "truth: none, so nothing can be scored" in outcome.out[-2]
 
 
 def test_metadata_that_is_ambiguous(check: Callable[..., Any], tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def meta(change: Callable[[str], str]) -> Callable[[Path], None]:
 FAULTS = {
     "a frame that is cut off": (cut_off, "00005.jpg: not a picture that can be read"),
     "a frame of another size": (other_size, "00005.jpg: expected 24 x 32 px"),
-    "truth of another size": (other_truth_size, "frame 00005: expected truth of the frames' 24 x 32 px"),
+    "truth of another size": (other_truth_size, "frame 00005: expected the size of the frames, 24 x 32 px"),
     "broken truth": (broken_truth, "00005.png: expected a whole picture"),
     "an object on no frame": (no_object, "a/0: expected object 1 on some frame of the truth, got it on none"),
     "a frame twice": (meta(lambda t: t.replace('"00005"', '"00000"', 1)), "expected a frame only once, got '00000'"),

@@ -118,7 +118,7 @@ def linked(path: Path) -> None:
         (lambda path: cv2.imwrite(str(path), np.zeros((24, 32, 3), np.uint8)), "00000.png is 8-bit RGB, not"),
         (lambda path: cv2.imwrite(str(path), np.zeros((24, 32), np.uint16)), "00000.png is 16-bit grey, not"),
         (lambda path: cv2.imwrite(str(path), np.eye(24, 32, dtype=np.uint8)), "00000.png has the value 1, not 0 or"),
-        (lambda path: path.write_bytes(path.read_bytes()[:60]), "00000.png is no PNG that can be read"),
+        (lambda path: path.write_bytes(path.read_bytes()[:60]), "00000.png is not a readable PNG"),
         (linked, "Annotations/a/0/00000.png is a link"),
         (lambda path: path.parents[1].joinpath("1").symlink_to(path.parent), "Annotations/a/1 is a link"),
     ],
@@ -143,7 +143,12 @@ def test_only_twenty_errors_are_listed(submit: Callable[..., Any], predictions: 
 def test_a_tree_one_folder_too_deep(rvos: Rvos, root: Path, predictions: Path, tmp_path: Path) -> None:
     command = ("submit", "ref-youtube-vos", "--root", root, "--out", tmp_path / "o.zip")
     outcome = rvos(*command, "--predictions", predictions / "Annotations")
-    assert outcome.code == 2 and "expected the 4 files" in outcome.err[0] and "got none of them" in outcome.err[0]
+    assert (
+        outcome.code == 2
+        and "expected the 4 files" in outcome.err[0]
+        and outcome.err[0].endswith("got none: check the path")
+        and "8-bit grey" in outcome.err[0]
+    )
     assert "Annotations/<video>/<expression>/<frame>.png" in outcome.err[0]
 
 
@@ -159,7 +164,7 @@ def test_metadata_whose_names_leave_the_folder(submit: Callable[..., Any], root:
     [
         ("a2d-sentences", "o.zip", "expected a dataset with a server (mevis, ref-youtube-vos)"),
         ("ref-youtube-vos", "o.tar", "expected a file that ends in .zip"),
-        ("ref-youtube-vos", "predictions/o.zip", "expected a place outside the predictions"),
+        ("ref-youtube-vos", "predictions/o.zip", "expected a path outside the predictions"),
     ],
 )
 def test_what_cannot_be_asked(

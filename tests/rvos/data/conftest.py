@@ -18,7 +18,7 @@ def _write_json(path: Path, document: Any) -> Path:
     return path
 
 
-def _write_picture(path: Path, pixels: np.ndarray) -> Path:
+def _write_image(path: Path, pixels: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
@@ -31,6 +31,6 @@ def write_json() -> Callable[[Path, Any], Path]:
 
 
 @pytest.fixture(scope="session")
-def write_picture() -> Callable[[Path, np.ndarray], Path]:
-    """`write_picture(path, pixels)`, folders included; the suffix names the format."""
-    return _write_picture
+def write_image() -> Callable[[Path, np.ndarray], Path]:
+    """`write_image(path, pixels)`, folders included; the suffix names the format."""
+    return _write_image

@@ -160,12 +160,12 @@ def test_what_lacks_annotation_is_noted_and_the_rest_goes_on(tmp_path: Path) -> 
     assert [e.text for e in one.expressions] == ["the dog"] and bare.expressions[0].scored is None
     assert dataset.notes == (
         "a2d_annotation.txt, rows left out: 1, their video is not in videoset.csv",
-        "a2d_missed_videos.txt is not there: no video is left out for it",
-        "sentences left out: 1, no annotated frame holds what they mean",
+        "a2d_missed_videos.txt is missing: no video is left out because of it",
+        "sentences left out: 1, no annotated frame holds their target",
         "videos without an annotated frame, which cannot be scored: 1 of 2",
     )
     assert dataset.truth_files(bare) == ()
-    with pytest.raises(DataError, match="no annotated frame"):
+    with pytest.raises(DataError, match="expected annotated frames, got none"):
         next(dataset.truth(bare, bare.expressions[0]))
 
 
@@ -178,7 +178,7 @@ def test_a_broken_file_is_told_when_its_truth_is_wanted(tmp_path: Path, content:
     (video,) = dataset.videos
     masks = dataset.truth(video, video.expressions[0])
     assert next(masks).all()
-    with pytest.raises(DataError, match=r"00003\.h5: not an h5 file"):
+    with pytest.raises(DataError, match=r"00003\.h5: expected an h5 file"):
         next(masks)
 
 
@@ -208,17 +208,17 @@ def test_a_file_that_is_damaged_within_is_told(tmp_path: Path) -> None:
 
 
 def test_metadata_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"videoset\.csv: not there"):
+    with pytest.raises(DataError, match=r"videoset\.csv: no such file"):
         A2dSentences.read(tmp_path)
     tree(tmp_path, "one,0,the cat\n")
     (tmp_path / "text_annotations/a2d_annotation.txt").write_text("one,0,the cat\n")
     with pytest.raises(DataError, match="no column 'video_id'"):
         A2dSentences.read(tmp_path)
     (tmp_path / "text_annotations/a2d_annotation.txt").write_text('video_id,instance_id,query\none,0,"' + "x" * 200_000)
-    with pytest.raises(DataError, match="expected a table, got one that cannot be read"):
+    with pytest.raises(DataError, match="expected a CSV file, got another"):
         A2dSentences.read(tmp_path)
     (tmp_path / "Release/videoset.csv").write_text("one,1\n")
-    with pytest.raises(DataError, match="of 9 columns, got shorter rows"):
+    with pytest.raises(DataError, match=r"expected the 9 columns of videoset\.csv, got shorter rows"):
         A2dSentences.read(tmp_path)
 
 

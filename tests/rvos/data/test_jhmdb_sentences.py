@@ -95,7 +95,7 @@ def test_the_tree_has_the_quirks_of_the_real_one(root: Path) -> None:
         JhmdbSentences.read(root, "train")
 
 
-def test_a_frame_is_found_by_the_name_of_its_picture(tmp_path: Path) -> None:
+def test_a_frame_is_found_by_the_name_of_its_image(tmp_path: Path) -> None:
     masks = np.zeros((2, 3, 20), np.uint8)
     masks[1, 2, 7] = 1
     masks[0, 0, 9] = 1
@@ -125,8 +125,8 @@ def test_one_expression_for_each_distinct_expression(tmp_path: Path) -> None:
     ("document", "message"),
     [
         ({}, "got no list"),
-        ([["one", "a.png", "b.mat", 3]], r"entry 0: expected \[video, picture, mat, frames, text\], got \['one'"),
-        ([entry(1), entry(21)], "entry 1: expected a picture from 00001.png to 00020.png, got '00021.png'"),
+        ([["one", "a.png", "b.mat", 3]], r"entry 0: expected \[video, image, mat, frames, text\], got \['one'"),
+        ([entry(1), entry(21)], "entry 1: expected an image from 00001.png to 00020.png, got '00021.png'"),
         ([["one", "./jhmdb_sentences/../../00001.png", "b.mat", 3, "a man"]], "expected a path inside"),
         ([["one", "/data/00001.png", "b.mat", 3, "a man"]], "expected a path inside"),
     ],
@@ -143,7 +143,7 @@ def test_truth_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     def truth() -> list[np.ndarray]:
         return list(dataset.truth(video, video.expressions[0]))
 
-    with pytest.raises(DataError, match=r"puppet_mask\.mat: annotation not there"):
+    with pytest.raises(DataError, match=r"puppet_mask\.mat: no such annotation"):
         truth()
     path = write_mat(tmp_path, np.zeros((2, 3, 19), np.uint8))
     with pytest.raises(DataError, match="expected a mask of frame 20, got 19 masks"):
@@ -154,7 +154,7 @@ def test_truth_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for broken in (b"", b"not a mat file", whole[: len(whole) // 2]):
         path.write_bytes(broken)
-        with pytest.raises(DataError, match="not a mat file that can be read"):
+        with pytest.raises(DataError, match="expected a mat file"):
             truth()
 
 

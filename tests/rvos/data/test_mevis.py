@@ -21,7 +21,7 @@ from rvos.synthetic.layouts.mevis import expressions_of, write_mevis
 SIZE = (72, 128)
 VIDEOS = SyntheticVideos("val", 2, SIZE)
 WriteJson = Callable[[Path, Any], Path]
-WritePicture = Callable[[Path, np.ndarray], Path]
+WriteImage = Callable[[Path, np.ndarray], Path]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def masks_of(dataset: Mevis, expression: int) -> list[list[list[bool]]]:
 
 
 def test_nothing_is_empty_masks_of_the_size_that_is_known(
-    tmp_path: Path, write_json: WriteJson, write_picture: WritePicture
+    tmp_path: Path, write_json: WriteJson, write_image: WriteImage
 ) -> None:
     left, nothing = [[True, True, *[False] * 4]] * 4, [[False] * 6] * 4
     dataset = tree(tmp_path, {"7": [None, LEFT], "8": [None, None]}, write_json)
@@ -109,7 +109,7 @@ def test_nothing_is_empty_masks_of_the_size_that_is_known(
     silent = tree(tmp_path, {"7": [None, None], "8": [None, None]}, write_json)
     with pytest.raises(DataError, match=r"00000\.jpg: not there"):
         masks_of(silent, 1)
-    write_picture(tmp_path / "valid_u/JPEGImages/a/00000.jpg", np.zeros((4, 6, 3), np.uint8))
+    write_image(tmp_path / "valid_u/JPEGImages/a/00000.jpg", np.zeros((4, 6, 3), np.uint8))
     assert masks_of(silent, 0) == masks_of(silent, 1) == [nothing, nothing]
 
 

@@ -83,7 +83,7 @@ def test_objects_are_in_the_order_of_their_ids_as_strings() -> None:
 def test_an_object_that_one_annotator_forgot_is_left_out(tmp_path: Path) -> None:
     lines = LINES | {"annot2": LINES["annot2"][:2] + LINES["annot2"][3:]}
     notes = convert(write_raw(tmp_path / "raw", SETS, lines), tmp_path / "out")
-    assert notes[2:] == ["dog, object 10: left out, for not all four annotators speak of it"]
+    assert notes[2:] == ["dog, object 10: left out, because not all four annotators describe it"]
     dog = RefDavis17.read(tmp_path / "out", "train").videos[1]
     assert [e.object_ids for e in dog.expressions] == [("2",)] * 4
 
@@ -110,7 +110,7 @@ def test_the_tool_says_what_it_made_up_for_and_what_is_missing(tmp_path: Path, c
     assert said.out.split() == [str(tmp_path / "out")] and said.err.count("note: ") == 2
     (raw / "DAVIS/ImageSets/2017/val.txt").unlink()
     assert main([str(raw), str(tmp_path / "again")]) == 2
-    assert "val.txt: not there" in capsys.readouterr().err
+    assert "val.txt: no such file" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
 
 

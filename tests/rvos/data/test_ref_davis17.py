@@ -142,5 +142,5 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path, write_json: WriteJs
     first, second = read.videos[0].expressions
     with pytest.raises(DataError, match="expression '0': no obj_id"):
         next(iter(read.truth(read.videos[0], first)))
-    with pytest.raises(DataError, match=r"00000\.png: annotation not there"):
+    with pytest.raises(DataError, match=r"00000\.png: no such annotation"):
         next(iter(read.truth(read.videos[0], second)))

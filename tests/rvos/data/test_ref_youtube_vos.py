@@ -30,7 +30,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_first_split_that_is_there_is_taken_unasked(root: Path) -> None:
     dataset = open_dataset("ref-youtube-vos", root)
     assert dataset.split == "test"
-    assert dataset.notes == ("there is no split 'valid': 'test' is taken instead",)
+    assert dataset.notes == ("there is no split 'valid': 'test' is used instead",)
     assert RefYoutubeVos.read(root, "test").notes == ()
     with pytest.raises(DataError, match=r"valid/meta_expressions\.json: not there"):
         RefYoutubeVos.read(root, "valid")

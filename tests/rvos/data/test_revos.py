@@ -50,7 +50,7 @@ def test_ids_that_are_paths_become_names(tmp_path: Path, write_json: Callable[..
 
 @pytest.mark.parametrize("video_id", ["../x", "/x", "a//x", "a/./x"])
 def test_an_id_cannot_leave_the_folder(tmp_path: Path, write_json: Callable[..., Path], video_id: str) -> None:
-    with pytest.raises(DataError, match=r"expected names of folders as the id of a video, got "):
+    with pytest.raises(DataError, match=r"expected folder names as the id of a video, got "):
         Revos.read(write(tmp_path, {}, write_json, video_id))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from image_core.data.annotation_files import read_json
 from rvos.data.base import VideoDataset, read_id_map
 from rvos.data.protocol import Figures, MaskFolders, Protocol
-from rvos.data.records import Expression, VideoRecord, pictures
+from rvos.data.records import Expression, VideoRecord, frame_paths
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class ToyClips(VideoDataset):
         split = cls.check_split(split)
         videos = []
         for video_id, row in read_json(root / "clips.json").items():
-            said = tuple(Expression(i, text) for i, text in row["expressions"].items())
-            source = pictures(root / video_id, row["frames"], ".png")
-            videos.append(VideoRecord(video_id, source, tuple(row["frames"]), said))
+            expressions = tuple(Expression(i, text) for i, text in row["expressions"].items())
+            source = frame_paths(root / video_id, row["frames"], ".png")
+            videos.append(VideoRecord(video_id, source, tuple(row["frames"]), expressions))
         return cls(root, split, tuple(videos))
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
@@ -51,4 +51,4 @@ class ToyClips(VideoDataset):
         return {**figures.means, "twice": 2 * figures.means["J&F"]}
 
     def _files(self, video: VideoRecord, expression: Expression) -> tuple[Path, ...]:
-        return pictures(self.root / video.video_id / expression.expression_id, video.frame_names, ".png")
+        return frame_paths(self.root / video.video_id / expression.expression_id, video.frame_names, ".png")

@@ -174,14 +174,14 @@ def test_a_split_without_truth_is_predicted_and_can_be_submitted(rvos: Callable,
     out, packed = tmp_path / "out", tmp_path / "submission.zip"
     assert rvos(*EVALUATE, "--root", dataset, "--out", out).code == 0
     found = metrics(out)
-    assert "J&F" not in found and found["notes"] == ["no truth here: pack the predictions with rvos submit"]
+    assert "J&F" not in found and found["notes"] == ["the split has no truth: pack the predictions with rvos submit"]
     said = rvos("submit", "ref-youtube-vos", "--root", dataset, "--predictions", out / "predictions", "--out", packed)
     assert said.code == 0
     with zipfile.ZipFile(packed) as archive:
         names = archive.namelist()
     assert len(names) == 3 * 2 * 4 and "Annotations/c/1/00015.png" in names
     again = rvos("score", "ref-youtube-vos", "--root", dataset, "--predictions", out / "predictions", "--out", "f.json")
-    assert again.code == 2 and "split 'valid' has no truth here: score another, or submit it" in again.err[0]
+    assert again.code == 2 and "split 'valid' has no truth: score another split, or submit it" in again.err[0]
 
 
 def test_what_breaks_is_named_and_counts_zero_and_the_rest_goes_on(
@@ -234,7 +234,7 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
         (("--root", "data", "--split", "val"), "unknown split of ref_youtube_vos 'val': did you mean 'valid'?"),
         (("--root", "data", "--shard", "3/2"), "--shard: expected i/n with 1 <= i <= n, for example 1/4, got 3/2"),
         (("--root", "data", "--shard", "half"), "--shard: expected I/N, for example 1/4, got 'half'"),
-        (("--root", "data", "--set", "sampling=stride:2"), "sampling: expected all, for a dataset scores"),
+        (("--root", "data", "--set", "sampling=stride:2"), "sampling: expected all, because a dataset scores"),
         (("--root", "data", "--limit", "0"), "--limit: expected 1 or more, got 0"),
     ],
 )

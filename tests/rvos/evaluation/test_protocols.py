@@ -16,7 +16,7 @@ from image_core.geometry.mask_files import read_mask
 from image_core.geometry.rle import encode_rle
 from rvos.data import open_dataset
 from rvos.data.protocol import ResultsFile
-from rvos.evaluation.id_pictures import merged
+from rvos.evaluation.id_maps import merge_masks
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.protocols import layout_of, score_dataset
 from rvos.synthetic.layouts import LAYOUTS
@@ -83,13 +83,13 @@ def test_the_first_version_of_mevis_can_be_asked_for_and_counts_every_expression
     assert found["J"] == pytest.approx(1 - len(silenced) / count)
 
 
-def test_masks_of_several_objects_in_one_picture() -> None:
+def test_masks_of_several_objects_in_one_id_map() -> None:
     first = np.array([[1, 1, 0, 0]], bool)
     second = np.array([[0, 1, 1, 0]], bool)
-    assert merged([first, second], [0.9, 0.8]).tolist() == [[1, 1, 2, 0]]
-    assert merged([first, second], [0.8, 0.9]).tolist() == [[1, 2, 2, 0]]
-    assert merged([first, second], [0.5, 0.5]).tolist() == [[1, 1, 2, 0]]
-    assert merged([first, second], [0.0, 0.0]).tolist() == [[1, 1, 2, 0]]
+    assert merge_masks([first, second], [0.9, 0.8]).tolist() == [[1, 1, 2, 0]]
+    assert merge_masks([first, second], [0.8, 0.9]).tolist() == [[1, 2, 2, 0]]
+    assert merge_masks([first, second], [0.5, 0.5]).tolist() == [[1, 1, 2, 0]]
+    assert merge_masks([first, second], [0.0, 0.0]).tolist() == [[1, 1, 2, 0]]
 
 
 def test_davis_breakdowns_stand_under_the_protocol_they_are_of(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_davis_breakdowns_stand_under_the_protocol_they_are_of(tmp_path: Path) -
     assert "by" not in found and list(found["protocols"]) == ["B"] and found["protocols"]["B"]["by"]["annotator"]
 
 
-def test_a_video_that_breaks_leaves_no_old_picture_of_protocol_a(rvos: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_video_that_breaks_leaves_no_old_id_map_of_protocol_a(rvos: Callable[..., Any], tmp_path: Path) -> None:
     root, out = written(tmp_path, "ref_davis17", videos=1), tmp_path / "out"
     run = ("evaluate", "ref-davis17", "--root", root, "--out", out, "--tracker", "none", "--device", "cpu", "--quiet")
     assert rvos(*run, "--workers", "1").code == 0 and list((out / "predictions/anno_0").iterdir())
@@ -159,7 +159,7 @@ def test_one_broken_file_costs_a2d_its_own_samples_alone(tmp_path: Path) -> None
     assert found["mIoU"] < 1 and broken.name in found["failures"][0]["error"]
 
 
-def test_a_picture_of_truth_is_decoded_once_for_all_expressions(
+def test_a_true_mask_is_decoded_once_for_all_expressions(
     dataset: Path, truth_tree: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Path] = []

@@ -64,7 +64,7 @@ def test_names_that_count_frames_otherwise_are_told(
     said = rvos(*SCORE[:2], "--workers", "1", "--root", dataset, "--predictions", tree, "--out", tmp_path / "f.json")
     (told,) = json.loads((tmp_path / "f.json").read_text())["misnamed"]
     assert "misnamed: 1" in said.out and told in said.err
-    assert told.startswith(f"{tree}/Annotations/a/0: expected 4 pictures with the names of frames, got 3 with other")
+    assert told.startswith(f"{tree}/Annotations/a/0: expected 4 masks with the names of frames, got 3 with other")
     assert "such as 00001.png, while 3 are missing, such as 00005.png" in told
 
 
@@ -127,7 +127,7 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
     assert size["sequence"] == "b" and size["error"].startswith("b/0: prediction: expected (16, 16)")
 
 
-def test_a_sequence_whose_pictures_count_from_one_is_told(tmp_path: Path) -> None:
+def test_a_sequence_whose_masks_count_from_one_is_told(tmp_path: Path) -> None:
     for index in range(3):
         square(tmp_path / f"truth/v/{index:05d}.png", 4, 1, palette=True)
         square(tmp_path / f"from_1/v/{index + 1:05d}.png", 4, 1, palette=True)

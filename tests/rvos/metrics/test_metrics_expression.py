@@ -11,7 +11,7 @@ from image_core.errors import DataError
 from rvos.metrics.bitmaps import pack
 from rvos.metrics.expression import ExpressionScores, mean_over_expressions, score_expression
 from rvos.metrics.presence import Presence, temporal_iou, volume_iou
-from rvos.metrics.stability import Changes, instability
+from rvos.metrics.stability import ConsecutiveIou, instability
 
 
 def video(*rows: str) -> np.ndarray:
@@ -41,7 +41,7 @@ def test_table_of_one_expression() -> None:
             "T-acc": 1.0,
             "tIoU": 2 / 3,
             "vIoU": 1.5 / 3,
-            # overlaps with the frame before: predicted 1/2, 0, 0; true 1, 0, 1
+            # ious with the frame before: predicted 1/2, 0, 0; true 1, 0, 1
             "stability": (0.5 + 0 + 1) / 3,
             "frames": 4,
             "frames_with_target": 2,
@@ -122,10 +122,10 @@ def test_long_rvos_figures() -> None:
 
 def test_a_frozen_mask_is_stable_only_where_the_truth_is() -> None:
     def changes(masks: np.ndarray) -> list[float]:
-        kept = Changes()
+        kept = ConsecutiveIou()
         for mask in masks:
             kept.add(pack(mask[None]))
-        return kept.overlaps
+        return kept.ious
 
     moving, frozen = video("##..", ".##.", "..##"), video("##..", "##..", "##..")
     assert changes(moving) == pytest.approx([1 / 3, 1 / 3]) and changes(frozen) == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""Pictures for the report of an evaluation: single frames with truth and prediction, and overlays of a few videos."""
+"""Images for the report of an evaluation: frames with truth and prediction, and overlay videos of some expressions."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from rvos.export.style import OVERLAY_STYLE
 from rvos.types import FrameResult, expression_targets
 from rvos.video.reader import open_video
 
-Shown = tuple[np.ndarray, np.ndarray | None, np.ndarray]
+FrameComparison = tuple[np.ndarray, np.ndarray | None, np.ndarray]
 """A frame (H, W, 3) uint8 RGB, its truth (H, W) bool or None if that cannot be read, its prediction (H, W) bool."""
 
 
 @dataclass(frozen=True)
-class ReportPictures:
-    """Pictures of what was predicted."""
+class ReportImages:
+    """Draws the predictions of a dataset."""
 
     dataset: VideoDataset
     layout: Layout
     predictions: Path
 
-    def strip(self, video_id: str, expression_id: str, positions: Sequence[int]) -> list[Shown]:
-        """Of one expression, at increasing positions among its scored frames. Raises `RvosError`."""
+    def strip(self, video_id: str, expression_id: str, positions: Sequence[int]) -> list[FrameComparison]:
+        """Frames of one expression at increasing positions among its scored frames. Raises `RvosError`."""
         video, expression = self._find(video_id, expression_id)
         indices = [position if expression.scored is None else expression.scored[position] for position in positions]
-        with open_video(video.watched, prefetch=0) as opened:
+        with open_video(video.stored_source, prefetch=0) as opened:
             frames = [frame.image for frame in opened.get(indices)]
-        shown = {*positions}
-        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in shown]
+        wanted = {*positions}
+        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in wanted]
         masks = [self._mask(video, expression, i, frame) for i, frame in zip(indices, frames, strict=True)]
         return list(zip(frames, truths, masks, strict=True))
 
@@ -49,7 +49,7 @@ class ReportPictures:
         video, expression = self._find(video_id, expression_id)
         make_folder(out)
         exporter = OverlayExporter(out / OUTPUTS["overlay"].path, OverlayPainter(OVERLAY_STYLE))
-        with open_video(video.watched, prefetch=0) as opened:
+        with open_video(video.stored_source, prefetch=0) as opened:
             exporter.open(opened.info, expression_targets([expression.text]))
             for frame in opened:
                 mask = self._mask(video, expression, frame.index, frame.image)
@@ -66,20 +66,20 @@ class ReportPictures:
 
 
 def write_overlays(
-    views: ReportPictures, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
+    images: ReportImages, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
 ) -> dict[str, str]:
     """Overlays of the `count` best and the `count` worst expressions: <video>/<expression> -> path, relative to `out`.
 
     boundary: see `ExpressionRow.value`, by which they are ranked. A video that cannot be drawn is left out; its error
-    is reported elsewhere.
+    is among the failures.
     """
     ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.value(boundary))
-    drawn = {}
+    paths = {}
     for row in [*ranked[:count], *[row for row in ranked[count:] if row.has_target][-count:]]:
         folder = Path("overlays") / row.video_id / row.expression_id
         try:
-            views.overlay(row.video_id, row.expression_id, out / folder)
+            images.overlay(row.video_id, row.expression_id, out / folder)
         except RvosError:
             continue
-        drawn[row.key] = (folder / "overlay.mp4").as_posix()
-    return drawn
+        paths[row.key] = (folder / "overlay.mp4").as_posix()
+    return paths

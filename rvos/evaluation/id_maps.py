@@ -1,9 +1,9 @@
-"""A second protocol beside that of single expressions: the expressions of a group share one picture of ids per frame.
+"""A second protocol beside that of single expressions: the expressions of a group share one id map per frame.
 
-This is protocol A of Ref-DAVIS17: each object has four expressions, of two annotators and two ways of watching, and
-those of one annotator together make <folder>/anno_<k>/<video>/<frame>.png, indexed colour: object n of the video has
-the id n + 1. Each group is scored by itself (DAVIS 2017 unsupervised: all frames, void ignored, predicted ids assigned
-to true ones for the highest scores), and the figures of the groups are averaged.
+This is protocol A of Ref-DAVIS17. Each object has four expressions: by two annotators, who saw the first frame or the
+full video. Those of one annotator (with one view) make <folder>/anno_<k>/<video>/<frame>.png, indexed colour: object n
+of the video has the id n + 1. Each group is scored separately (DAVIS 2017 unsupervised: all frames, void ignored,
+predicted ids assigned to true ones for the highest scores), and the figures of the groups are averaged.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 from image_core.errors import RvosError
 from image_core.files import make_folder
 from image_core.geometry.mask_files import read_mask
-from rvos.data.protocol import IdPictureFolders, IdTruth
+from rvos.data.protocol import IdMapFolders, IdMapTruth
 from rvos.data.records import VideoRecord
 from rvos.evaluation.layouts import MaskTree
-from rvos.evaluation.processes import over_cores
+from rvos.evaluation.processes import parallel_map
 from rvos.evaluation.records import Records
 from rvos.evaluation.scoring import NO_PREDICTION
 from rvos.evaluation.sequences import SequenceOutcome
@@ -32,27 +32,27 @@ from rvos.metrics.davis import ObjectScores, SequenceScores, davis_figures, scor
 FIGURES = ("J&F", "J", "F", "J-Recall", "J-Decay", "F-Recall", "F-Decay")
 
 
-def folders_of(truth: IdTruth, predictions: Path) -> list[Path]:
-    """Where the pictures of each group lie."""
+def folders_of(truth: IdMapTruth, predictions: Path) -> list[Path]:
+    """The folder of the id maps of each group."""
     layout = truth.protocol.layout
-    if not isinstance(layout, IdPictureFolders):
-        raise ValueError(f"protocol {truth.protocol.name}: expected folders of id pictures, got {layout.text}")
+    if not isinstance(layout, IdMapFolders):
+        raise ValueError(f"protocol {truth.protocol.name}: expected folders of id maps, got {layout.text}")
     return [predictions / name for name in layout.folders]
 
 
-def has_pictures(truth: IdTruth, predictions: Path) -> bool:
+def has_id_maps(truth: IdMapTruth, predictions: Path) -> bool:
     """Whether the folder of any group exists."""
     return any(folder.is_dir() for folder in folders_of(truth, predictions))
 
 
-def write_pictures(truth: IdTruth, video: VideoRecord, layout: MaskTree, predictions: Path, records: Records) -> None:
-    """Write the pictures of a video from the masks of its expressions. An expression without a prediction has no
-    pixels; a group without any prediction has no pictures. Raises `RvosError`."""
+def write_id_maps(truth: IdMapTruth, video: VideoRecord, layout: MaskTree, predictions: Path, records: Records) -> None:
+    """Write the id maps of a video from the masks of its expressions. An expression without a prediction has no pixels;
+    a group without any prediction has no id maps. Raises `RvosError`."""
     for group_folder, expressions in zip(folders_of(truth, predictions), truth.groups(video), strict=True):
         folder = group_folder / video.video_id
         shutil.rmtree(folder, ignore_errors=True)
-        done = [records.load(video, e) for e in expressions]
-        if not any(done):
+        expression_records = [records.load(video, e) for e in expressions]
+        if not any(expression_records):
             continue
         make_folder(folder)
         for index in range(len(video.frame_names)):
@@ -60,28 +60,28 @@ def write_pictures(truth: IdTruth, video: VideoRecord, layout: MaskTree, predict
             sizes = [mask.shape for mask in masks if mask is not None]
             if not sizes:
                 continue
-            scores = [record.scores[index] if record else 0.0 for record in done]
-            ids = merged([np.zeros(sizes[0], bool) if mask is None else mask for mask in masks], scores)
+            scores = [record.scores[index] if record else 0.0 for record in expression_records]
+            ids = merge_masks([np.zeros(sizes[0], bool) if mask is None else mask for mask in masks], scores)
             write_palette_png(folder / f"{video.frame_name(index)}.png", ids)
 
 
-def merged(masks: Sequence[np.ndarray], scores: Sequence[float]) -> np.ndarray:
-    """(H, W) uint8: each pixel has the number of the mask that covers it with the highest score, from 1 on, the first
-    of equals; 0 if there is none.
+def merge_masks(masks: Sequence[np.ndarray], scores: Sequence[float]) -> np.ndarray:
+    """(H, W) uint8 id map: each pixel has the number, from 1, of the mask with the highest score that covers it, of
+    equal scores the first; 0 if there is none.
 
-    masks: (H, W) bool, at least one; scores: [0, 1]. The protocol's argmax over probabilities of at least 0.5 and a
-    background of 0.1, where a mask of confidence s has the probability 0.5 + 0.5 s inside and 0 outside (reading: the
-    trackers give masks, not probabilities).
+    masks: (H, W) bool, at least one; scores: [0, 1]. The protocol takes the argmax over probabilities of at least 0.5
+    and a background of 0.1. Our interpretation: a mask of score s has the probability 0.5 + 0.5 s inside and 0 outside,
+    because the trackers return masks, not probabilities.
     """
-    claims = np.stack([np.where(mask, 0.5 + 0.5 * score, 0.0) for mask, score in zip(masks, scores, strict=True)])
-    return np.where(claims.max(0) > 0, claims.argmax(0) + 1, 0).astype(np.uint8)
+    probs = np.stack([np.where(mask, 0.5 + 0.5 * score, 0.0) for mask, score in zip(masks, scores, strict=True)])
+    return np.where(probs.max(0) > 0, probs.argmax(0) + 1, 0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
-class GroupScoring:
-    """Scores the pictures of one group of one video; a task is the group's folder and the video."""
+class GroupScorer:
+    """Scores the id maps of one group of one video. A task is (folder of the group, video)."""
 
-    truth: IdTruth
+    truth: IdMapTruth
 
     def __call__(self, task: tuple[Path, VideoRecord]) -> SequenceOutcome:
         group_folder, video = task
@@ -105,17 +105,17 @@ class GroupScoring:
                 yield np.zeros_like(truth), truth
 
 
-def picture_figures(
-    truth: IdTruth, videos: Sequence[VideoRecord], predictions: Path, workers: int
+def id_map_figures(
+    truth: IdMapTruth, videos: Sequence[VideoRecord], predictions: Path, workers: int
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """The protocol with its figures and each group's J&F; and what is "missing" or failed ("failures").
+    """The block of the protocol: its figures, with J&F of each group; and lists of what is "missing" and of "failures".
 
-    If a video's pictures are missing or cannot be read, each of its objects counts 0 (the reference stops there).
+    If the id maps of a video are missing or cannot be read, each of its objects counts 0 (the reference raises there).
     """
     folders = folders_of(truth, predictions)
     tasks = [(folder, video) for folder in folders for video in videos]
-    outcomes = list(over_cores(GroupScoring(truth), tasks, workers))
-    scores = [each.scores or _nothing(video) for (_, video), each in zip(tasks, outcomes, strict=True)]
+    outcomes = list(parallel_map(GroupScorer(truth), tasks, workers))
+    scores = [each.scores or _zero_scores(video) for (_, video), each in zip(tasks, outcomes, strict=True)]
     by_group = [davis_figures(scores[k * len(videos) : (k + 1) * len(videos)]) for k in range(len(folders))]
     block = {
         "protocol": truth.protocol.text,
@@ -131,14 +131,14 @@ def picture_figures(
     return block, {"missing": [name for each in outcomes for name in each.missing], "failures": failures}
 
 
-def _nothing(video: VideoRecord) -> SequenceScores:
-    """0 on every frame for every object that an expression means."""
+def _zero_scores(video: VideoRecord) -> SequenceScores:
+    """0 on every frame for every object that is the target of an expression."""
     zeros = np.zeros(len(video.frame_names))
-    objects = {i for expression in video.expressions for i in expression.object_ids}
-    return SequenceScores(video.video_id, tuple(ObjectScores(i, zeros, zeros) for i in range(1, len(objects) + 1)))
+    object_ids = {i for expression in video.expressions for i in expression.object_ids}
+    return SequenceScores(video.video_id, tuple(ObjectScores(i, zeros, zeros) for i in range(1, len(object_ids) + 1)))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """None where a group has no such figure."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
+    """The mean over groups; None where a group has no such figure."""
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if len(numbers) == len(values) else None
