@@ -99,7 +99,7 @@ def test_splits_and_the_two_that_are_one(tree: Path) -> None:
     assert len(open_dataset("phrasecut", tree, "val_miniv")) == 2
     assert ReferringImageSet("phrasecut", tree).settings["split"] == "test"
     assert ReferringImageSet("phrasecut", tree).protocols == ()
-    with pytest.raises(DataError, match=r"refer_train\.json: not there"):
+    with pytest.raises(DataError, match=r"refer_train\.json: no such file"):
         open_dataset("phrasecut", tree, "train")
 
 

@@ -107,7 +107,7 @@ def test_nothing_is_empty_masks_of_the_size_that_is_known(
     assert masks_of(dataset, 0) == [nothing, left]
     assert masks_of(dataset, 1) == [nothing, nothing]
     silent = tree(tmp_path, {"7": [None, None], "8": [None, None]}, write_json)
-    with pytest.raises(DataError, match=r"00000\.jpg: not there"):
+    with pytest.raises(DataError, match=r"00000\.jpg: no such file"):
         masks_of(silent, 1)
     write_image(tmp_path / "valid_u/JPEGImages/a/00000.jpg", np.zeros((4, 6, 3), np.uint8))
     assert masks_of(silent, 0) == masks_of(silent, 1) == [nothing, nothing]

@@ -133,7 +133,7 @@ def test_expressions_that_are_not_four_for_each_object(tmp_path: Path, write_jso
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, write_json: WriteJson) -> None:
-    with pytest.raises(DataError, match=r"meta_expressions\.json: not there"):
+    with pytest.raises(DataError, match=r"meta_expressions\.json: no such file"):
         RefDavis17.read(tmp_path)
     (tmp_path / "DAVIS").mkdir()
     with pytest.raises(DataError, match=r"convert it with tools/prepare_ref_davis17\.py"):

@@ -32,9 +32,9 @@ def test_the_first_split_that_is_there_is_taken_unasked(root: Path) -> None:
     assert dataset.split == "test"
     assert dataset.notes == ("there is no split 'valid': 'test' is used instead",)
     assert RefYoutubeVos.read(root, "test").notes == ()
-    with pytest.raises(DataError, match=r"valid/meta_expressions\.json: not there"):
+    with pytest.raises(DataError, match=r"valid/meta_expressions\.json: no such file"):
         RefYoutubeVos.read(root, "valid")
-    with pytest.raises(DataError, match=r"valid/meta_expressions\.json: not there"):
+    with pytest.raises(DataError, match=r"valid/meta_expressions\.json: no such file"):
         RefYoutubeVos.read(root / "test")
 
 
