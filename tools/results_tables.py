@@ -75,8 +75,8 @@ TABLES: dict[str, Callable[[], str]] = {
         *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
         *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
         *(speed.list_speed, speed.training_speed),
-        *(cores.cores, cores.core_families, cores.cores_trained_encoders, cores.core_ablations),
-        *(cores.core_cost, cores.video_cores),
+        *(cores.cores, cores.core_families, cores.cores_trained_encoders, cores.cores_at_best_threshold),
+        *(cores.core_ablations, cores.core_cost, cores.video_cores),
         sources,
     )
 }
