@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from benchmarks.accuracy.presence_figures import presence_figures
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.operations import operations, weightless
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.rows import rows_with_earlier
 from benchmarks.harness.trained_encoders import with_encoders_of
 from image_core.evaluation.images import SyntheticImageSet
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
@@ -198,15 +198,6 @@ def cpu_s(segmenter: ImageSegmenter) -> float:
     return float(np.median(spent))
 
 
-def with_kept(rows: Sequence[Mapping[str, Any]], out: Path, settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The rows, and those of an earlier result with the same settings that are not measured anew, sorted by seed."""
-    earlier = json.loads(out.read_text()) if out.exists() else {}
-    same = all(earlier.get(key) == value for key, value in settings.items())
-    new = {(row["core"], row["seed"]) for row in rows}
-    kept = [row for row in earlier["rows"] if (row["core"], row["seed"]) not in new] if same else []
-    return sorted([*kept, *rows], key=lambda row: row["seed"])
-
-
 def draw(models: dict[str, Path], path: Path) -> None:
     """A row a scene: the truth, then each core's mask of the scene's first expression."""
     scenes = [SyntheticImageSet(SPLITS[0]).sample(index) for index in range(SCENES)]
@@ -271,7 +262,8 @@ def main() -> None:
         "encoders": None if encoders is None else {"model": encoders.stem, "sha256": digest_of(encoders)},
         "steps": arguments.steps,
     }
-    BENCHMARK.write(out, {**told, "rows": with_kept(rows, out, told)})
+    kept = rows_with_earlier(rows, out, told, by=("core", "seed"))
+    BENCHMARK.write(out, {**told, "rows": sorted(kept, key=lambda row: row["seed"])})
     if not arguments.ablations and models.keys() == table.keys():
         draw(models, out.with_suffix(".jpg"))
 

@@ -7,7 +7,8 @@ Frame by frame, never gated, with the default tracker, and with it on every four
 most: they are decoded there and carried between. Each model's presence thresholds are chosen on validation videos of
 seed 0, its figures are of those of seed 1. The test split is left alone. A video takes about 20 seconds.
 
-The result is video_cores.json with video_cores.png, beside this file.
+The result is video_cores.json with video_cores.png, beside this file. It keeps what an earlier call with the same
+settings measured of other cores.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.gain.pictures import draw_panel
 from benchmarks.gain.report import points
 from benchmarks.gain.systems import ALWAYS_SHOWN, FRAME_BY_FRAME, SYSTEMS
 from benchmarks.harness.command import Benchmark
-from benchmarks.harness.rows import Row
+from benchmarks.harness.rows import Row, rows_with_earlier
 from image_core.checkpoint import load_model
 
 BENCHMARK = Benchmark(__file__, __doc__)
@@ -95,8 +96,9 @@ def main() -> None:
     counts = (arguments.per_family, arguments.tune)
     rows = [row(model, *counts, arguments.workers) for model in arguments.models]
     settings = {"split": "val", "seeds": SEEDS, "per_family": arguments.per_family, "tuned_per_family": arguments.tune}
-    BENCHMARK.write(arguments.out, {**settings, "models": rows})
-    draw(rows, arguments.out.with_suffix(".png"))
+    models = rows_with_earlier(rows, arguments.out, settings, by=("core",), key="models")
+    BENCHMARK.write(arguments.out, {**settings, "models": models})
+    draw(models, arguments.out.with_suffix(".png"))
     for of_model in rows:
         for name, figures in of_model["systems"].items():
             told = ", ".join(f"{key} {points(figures[key])}" for key in ("J&F", "N-acc", "T-acc"))

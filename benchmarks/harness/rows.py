@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,3 +41,17 @@ class Rows:
         """More rows, on the disk when this returns."""
         append_lines(self.path, rows)
         self.rows += rows
+
+
+def rows_with_earlier(
+    rows: Sequence[Row], out: Path, settings: Mapping[str, Any], *, by: Sequence[str], key: str = "rows"
+) -> list[Row]:
+    """Rows of the result `out` that was written with the same settings and that are not measured anew, then `rows`.
+
+    by: what tells rows apart. key: where the result holds its rows.
+    """
+    earlier = json.loads(out.read_text()) if out.exists() else {}
+    if any(earlier.get(name) != value for name, value in settings.items()):
+        return list(rows)
+    new = {tuple(row[name] for name in by) for row in rows}
+    return [*(row for row in earlier[key] if tuple(row[name] for name in by) not in new), *rows]

@@ -1,12 +1,11 @@
 """The comparison of cores is one of equals."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.accuracy.cores import ABLATIONS, CORES, DENSE, Start, with_kept
+from benchmarks.accuracy.cores import ABLATIONS, CORES, DENSE, Start
 from benchmarks.harness.trained_encoders import with_encoders_of
 from image_core.checkpoint import load_model
 from image_core.errors import ConfigError
@@ -52,13 +51,3 @@ def test_other_encoders_are_refused(tmp_path: Path) -> None:
     settings = Start(None, 200).settings("safari", CORES["safari"], 0)
     with pytest.raises(ConfigError, match=r"expected those of the safari of the settings, got those of .*s2rm_tiny"):
         with_encoders_of(find_model("s2rm_tiny"), settings, tmp_path / "start.safetensors")
-
-
-def test_rows_of_an_earlier_call_stay(tmp_path: Path) -> None:
-    out, settings = tmp_path / "ablations.json", {"steps": 400}
-    earlier = [{"core": "a", "seed": 1, "mIoU": 0.1}, {"core": "a", "seed": 0, "mIoU": 0.2}]
-    new = [{"core": "a", "seed": 0, "mIoU": 0.3}, {"core": "b", "seed": 0, "mIoU": 0.4}]
-    assert with_kept(new, out, settings) == new
-    out.write_text(json.dumps({**settings, "rows": earlier}))
-    assert with_kept(new, out, settings) == [*new, earlier[0]]
-    assert with_kept(new, out, {"steps": 401}) == new

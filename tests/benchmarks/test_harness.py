@@ -14,6 +14,7 @@ import pytest
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import REPOSITORY
 from benchmarks.harness.processes import in_processes
+from benchmarks.harness.rows import rows_with_earlier
 from image_core.errors import RvosError
 
 FILES = sorted((REPOSITORY / "benchmarks").glob("*/*.py"))
@@ -92,3 +93,13 @@ def test_every_mention_of_a_benchmark_is_of_one_that_is_there() -> None:
             place = named if "/" in named else named.replace(".", "/") + ".py"
             faults += [] if (REPOSITORY / place).is_file() else [f"{path}: {named}"]
     assert not faults
+
+
+def test_rows_of_an_earlier_call_stay(tmp_path: Path) -> None:
+    out, settings = tmp_path / "ablations.json", {"steps": 400}
+    earlier = [{"core": "a", "seed": 1, "mIoU": 0.1}, {"core": "a", "seed": 0, "mIoU": 0.2}]
+    new = [{"core": "a", "seed": 0, "mIoU": 0.3}, {"core": "b", "seed": 0, "mIoU": 0.4}]
+    assert rows_with_earlier(new, out, settings, by=("core", "seed")) == new
+    out.write_text(json.dumps({**settings, "rows": earlier}))
+    assert rows_with_earlier(new, out, settings, by=("core", "seed")) == [earlier[0], *new]
+    assert rows_with_earlier(new, out, {"steps": 401}, by=("core", "seed")) == new
