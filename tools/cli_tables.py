@@ -15,11 +15,9 @@ from typing import Any
 
 import typer
 from field_tables import part_rows, system_rows
-from marked_tables import ROOT, table, write
+from marked_tables import table, write
 
 from rvos.cli import app
-
-REFERENCE = ROOT / "docs" / "cli.md"
 
 
 def commands() -> dict[str, Any]:
@@ -103,11 +101,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "numbers": numbers,
     **{name.replace(" ", "_"): partial(of_command, name) for name, command in commands().items() if _own_rows(command)},
 }
+PAGES = {"cli.md": TABLES}
 
 
 def main() -> int:
     """Write docs/cli.md."""
-    write(REFERENCE, TABLES)
+    write(PAGES)
     return 0
 
 

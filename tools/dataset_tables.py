@@ -10,12 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from marked_tables import ROOT, table, write
+from marked_tables import table, write
 
 from image_core.evaluation.protocols import PROTOCOLS
 from rvos.data import DATASETS
-
-PAGE = ROOT / "docs" / "datasets.md"
 
 
 def video_tables() -> dict[str, str]:
@@ -59,11 +57,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "rules": lambda: video_tables()["rules"],
     "picture_protocols": picture_protocols,
 }
+PAGES = {"datasets.md": TABLES}
 
 
 def main() -> int:
     """Write docs/datasets.md."""
-    write(PAGE, TABLES)
+    write(PAGES)
     return 0
 
 

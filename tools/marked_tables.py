@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 Tables = Mapping[str, Callable[[], str]]
@@ -29,7 +30,9 @@ def rendered(text: str, tables: Tables) -> str:
     return MARKED.sub(lambda match: match[1] + tables[match[2]]() + match[3], text)
 
 
-def write(path: Path, tables: Tables) -> None:
-    """Render a file in its place and say so. Raises as `rendered` does."""
-    path.write_text(rendered(path.read_text(encoding="utf-8"), tables), encoding="utf-8")
-    print(path.relative_to(ROOT))
+def write(pages: Mapping[str, Tables]) -> None:
+    """Render pages of `docs` in their place, and say which. Raises as `rendered` does."""
+    for name, tables in pages.items():
+        path = DOCS / name
+        path.write_text(rendered(path.read_text(encoding="utf-8"), tables), encoding="utf-8")
+        print(path.relative_to(ROOT))

@@ -19,7 +19,6 @@ from image_core.models.kinds import KINDS
 from image_core.weights import DEFAULT, embedded_models
 from image_core.weights.manifest import BUNDLES
 
-MODELS_PAGE = ROOT / "docs" / "models.md"
 HUB_COST = ROOT / "benchmarks" / "speed" / "hub_models.json"
 
 
@@ -89,11 +88,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "hub": hub,
     "repositories": repositories,
 }
+PAGES = {"models.md": TABLES}
 
 
 def main() -> int:
     """Write docs/models.md."""
-    write(MODELS_PAGE, TABLES)
+    write(PAGES)
     return 0
 
 

@@ -1,9 +1,10 @@
-"""The tables of docs/results.md, made from the JSON files of the benchmarks.
+"""The tables of docs/results.md and docs/results_*.md, made from the JSON files of the benchmarks.
 
 python tools/results_tables.py
 
 What stands between `<!-- table: NAME -->` and `<!-- end of table -->` is made by the function of that name; the words
-around it stay. A test asserts that docs/results.md is what this command writes.
+around it stay. `PAGES` says which table stands on which page. A test asserts that the pages are what this command
+writes.
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ import results_of_models as models
 import results_of_photographs as photographs
 import results_of_speed as speed
 import results_of_videos as videos
-from marked_tables import ROOT, table, write
+from marked_tables import ROOT, Tables, table, write
 from results_files import BENCHMARKS, SOURCES, read
-
-RESULTS = ROOT / "docs" / "results.md"
 
 
 def sources() -> str:
@@ -50,41 +49,42 @@ def runs(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {f": `{name}`": of for name, of in apart.items()} or {"": document}
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    make.__name__: make
-    for make in (
-        *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
-        *(models.all_masks, models.all_masks_contours),
-        *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes),
+def by_name(*makers: Callable[[], str]) -> Tables:
+    """What makes each table, by the name that stands in its mark."""
+    return {make.__name__: make for make in makers}
+
+
+PAGES: dict[str, Tables] = {
+    "results.md": by_name(sources),
+    "results_images.md": by_name(
         *(photographs.photo_clips, photographs.photo_clips_parts, photographs.photo_by_hand),
         *(photographs.photo_by_hand_failures, photographs.photo_presence),
-        *(
-            models.parser_coverage,
-            models.motion_coverage,
-            videos.motion_words,
-            videos.video_gain,
-            videos.video_families,
-            videos.video_kinds,
-            videos.video_twins,
-        ),
-        *(videos.video_ablations, videos.mask_prompts),
-        *(videos.real_tracks, videos.real_presence, videos.real_faults),
+        *(models.embedded_model, models.embedded_families),
+    ),
+    "results_training.md": by_name(
+        *(cores.cores_trained_encoders, cores.cores_at_best_threshold, cores.core_ablations),
+        *(cores.cores, cores.core_families),
+        *(models.few_masks, models.all_masks, models.all_masks_contours, models.few_masks_filter),
+        *(models.few_masks_ablations, models.attention_pictures, models.sparc_boxes, models.parser_coverage),
+    ),
+    "results_videos.md": by_name(
+        *(videos.real_tracks, videos.real_faults, videos.real_presence, videos.mask_prompts),
+        *(videos.video_gain, videos.video_families, videos.video_kinds, videos.video_twins, videos.video_ablations),
+        *(videos.motion_words, models.motion_coverage, cores.video_cores),
+    ),
+    "results_speed.md": by_name(
         *(speed.start_up, speed.segment_speed, speed.segment_writing),
-        *(speed.propagation_large, speed.propagation_embedded),
-        *(speed.expressions_by_mode, speed.kernels, speed.chunk_counts),
-        *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
-        *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
-        *(speed.list_speed, speed.training_speed),
-        *(cores.cores, cores.core_families, cores.cores_trained_encoders, cores.cores_at_best_threshold),
-        *(cores.core_ablations, cores.core_cost, cores.video_cores),
-        sources,
-    )
+        *(speed.propagation_large, speed.propagation_embedded, speed.photo_speed, speed.masker_inputs),
+        *(speed.many_expressions, speed.expressions_by_mode, speed.kernels, speed.list_speed, speed.chunk_counts),
+        *(speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
+        *(speed.training_speed, speed.synthetic_speed, speed.sequence_decoder, cores.core_cost),
+    ),
 }
 
 
 def main() -> int:
-    """Write docs/results.md."""
-    write(RESULTS, TABLES)
+    """Write the pages of results."""
+    write(PAGES)
     return 0
 
 

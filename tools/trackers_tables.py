@@ -16,7 +16,6 @@ from marked_tables import ROOT, table, write
 from image_core.hub.catalogue import size_of
 from rvos.tracking.hub.kinds import HUB_TRACKERS
 
-PAGE = ROOT / "docs" / "trackers.md"
 COST = ROOT / "benchmarks" / "speed" / "hub_trackers.json"
 UNMEASURED = "not measured"
 
@@ -36,11 +35,12 @@ def hub_trackers() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"hub_trackers": hub_trackers}
+PAGES = {"trackers.md": TABLES}
 
 
 def main() -> int:
     """Write docs/trackers.md."""
-    write(PAGE, TABLES)
+    write(PAGES)
     return 0
 
 
