@@ -3,7 +3,8 @@ such a dataclass can be resumed.
 
 Fields may be numbers, texts, truth values, None, `bytes`, enums of text, NumPy arrays, torch tensors of any dtype,
 further dataclasses, tuples of these, and mappings from numbers or texts to them. The bytes are a safetensors file, so
-nothing runs when they are read. What they hold is rebuilt by the fields' type hints, which check it.
+nothing runs when they are read. What they hold is rebuilt by the fields' type hints, which check it. A field is stored
+under its name, or under the `key` in its metadata.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
 from math import prod
 from types import NoneType, UnionType
@@ -58,10 +59,15 @@ def from_bytes(kind: type[State], data: bytes, device: torch.device | str = "cpu
         raise ValueError(f"state of {kind.__name__}: damaged ({error!r})") from error
 
 
+def key_of(field: Field[Any]) -> str:
+    """The key under which the value of a dataclass field is stored."""
+    return str(field.metadata.get("key", field.name))
+
+
 def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
     """JSON values; the content of arrays goes to `arrays`, as bytes, and their places hold where."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _packed(getattr(value, f.name), arrays) for f in fields(value) if f.init}
+        return {key_of(f): _packed(getattr(value, f.name), arrays) for f in fields(value) if f.init}
     if value is None or isinstance(value, bool | int | float | str):
         return value.value if isinstance(value, StrEnum) else value
     if isinstance(value, tuple):
@@ -98,10 +104,10 @@ def _unpacked(hint: Any, value: Any, array: Callable[[int], np.ndarray], device:
         return _unpacked(hint, value, array, device)
     if is_dataclass(hint) and isinstance(hint, type):
         hints = get_type_hints(hint)
-        names = [f.name for f in fields(hint) if f.init]
-        if value.keys() != set(names):
-            raise ValueError(f"state of {hint.__name__}: expected the fields {names}, got {sorted(value)}")
-        return hint(**{name: _unpacked(hints[name], value[name], array, device) for name in names})
+        names = {key_of(f): f.name for f in fields(hint) if f.init}
+        if value.keys() != names.keys():
+            raise ValueError(f"state of {hint.__name__}: expected the fields {list(names)}, got {sorted(value)}")
+        return hint(**{name: _unpacked(hints[name], value[key], array, device) for key, name in names.items()})
     if origin is tuple:
         kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         return tuple(_unpacked(kind, each, array, device) for kind, each in zip(kinds, value, strict=True))

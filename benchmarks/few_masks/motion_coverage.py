@@ -60,7 +60,7 @@ def figures(expressions: Sequence[str]) -> dict[str, Any]:
         "compared": sum(any(m.rank or m.speed for m in one.motions) for one in read),
         "landmark": sum(any(m.landmark for m in one.motions) for one in read),
     }
-    deeds = Counter(m.deed for one in read for m in one.motions)
+    deeds = Counter(m.action for one in read for m in one.motions)
     return {
         "expressions": len(read),
         "share": {name: round(count / len(read), 4) for name, count in counts.items()},

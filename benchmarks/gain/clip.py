@@ -1,4 +1,4 @@
-"""One synthetic video as every system gets it: its frames, and what the image model answers on each."""
+"""A synthetic video as every system gets it: its frames, and the answers of the image model on each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rvos.watch.stream import process
 
 @dataclass(frozen=True)
 class FrameAnswer:
-    """What a system answers on one frame, before its presence is judged. mask: (H, W) bool; presence: [0, 1]."""
+    """The answer of a system on one frame, before the presence threshold. mask: (H, W) bool; presence: [0, 1]."""
 
     mask: np.ndarray
     presence: float
@@ -36,17 +36,17 @@ class FrameAnswer:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video of T frames and E expressions with what the image model answers on it."""
+    """A video of T frames and E expressions with the answers of the image model."""
 
     sample: VideoSample
-    #: What the image model was asked: the text of an expression, or what a tracker asks for it -> T answers.
+    #: Question to the image model, which is the text of an expression or what a tracker asks for it -> T answers.
     said: Mapping[str, tuple[MaskAnswer, ...]]
     #: Processor time of the image model, text included, per frame and expression.
     image_ms: float
 
     @cached_property
     def answers(self) -> tuple[tuple[MaskAnswer, ...], ...]:
-        """T rows of E, of the texts of the expressions."""
+        """T rows of E answers to the texts of the expressions."""
         return self._rows([e.text for e in self.sample.expressions])
 
     def _rows(self, asked: Sequence[str]) -> tuple[tuple[MaskAnswer, ...], ...]:
@@ -72,16 +72,17 @@ class Clip:
         return self.answers[frame][expression].score
 
     def views(self, order: Iterable[int]) -> Iterator[View]:
-        """The frames in some order, each with the one given before it. Every system computes its own, and pays."""
+        """Views of the frames in the given order, each with its predecessor in that order. Each system computes its
+        own, so that the time counts for it."""
         picture = None
         for index in order:
             view = view_of(self.frames[index], picture)
-            picture = view.picture
+            picture = view.small_image
             yield view
 
     def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
-        """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
-        many frames alone, and cannot ask for more."""
+        """A session of a tracker on the recorded answers, so that the image model does not run again. The tracker gets
+        an answer every `decode_every` frames, and no further ones on request."""
         texts = [e.text for e in self.sample.expressions]
         asked = questions(texts, tracker, draws_candidates=False)
         reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
@@ -89,7 +90,7 @@ class Clip:
 
 
 class Recorder(NoTracker):
-    """A tracker that keeps what it is given."""
+    """A tracker that records the answers that it gets."""
 
     def __init__(self) -> None:
         super().__init__(NoTrackerConfig(presence_threshold=0.0))
@@ -103,7 +104,7 @@ class Recorder(NoTracker):
 
 
 def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
-    """Run the image model on every frame of a video, once for all that is asked, as a session does."""
+    """Run the image model on every frame of a video, once for all questions, as a session does."""
     start = time.process_time()
     recorder, texts = Recorder(), [e.text for e in sample.expressions]
     texts = list(dict.fromkeys([*texts, *questions(texts, TracksTracker(), draws_candidates=False)]))

@@ -1,5 +1,5 @@
-"""A stand-in for a model that decides among tracks: it knows the truth, so that what is lost is the tracks' and the
-question's."""
+"""A stand-in for a multimodal model that decides among tracks by the truth: what is lost with it is due to the tracks
+and the questions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.deciding.outlines import colour_of
 
 ALIKE = 12.0
-"""Mean difference of two pictures, of 255, below which they show one frame: outlines and numbers are drawn on one."""
+"""Mean difference, of 255, below which two images count as the same frame: one of them has outlines and numbers."""
 THUMB = (72, 40)
 
 
 def lies_on(mask: np.ndarray, target: np.ndarray) -> bool:
-    """The rule of the oracle `true_identity`: they share `LEAST_SHARED` of the smaller of two masks (H, W) bool."""
+    """Whether two masks (H, W) bool share at least `LEAST_SHARED` of the smaller one, as for the oracle
+    `true_identity`."""
     smaller = min(np.count_nonzero(mask), np.count_nonzero(target))
     return bool(smaller and np.count_nonzero(mask & target) >= LEAST_SHARED * smaller)
 
 
 class Seeing:
-    """Answers as a perfect multimodal model would: it reads the numbered outlines off the pictures that it is shown,
-    and accepts those that lie on the target.
+    """Answers like a perfect multimodal model: it finds the numbered outlines in the images, and accepts those that lie
+    on the target.
 
     images: (T, H, W, 3) uint8 RGB; truth_of: expression -> (T, H, W) bool.
     """
@@ -52,7 +53,7 @@ class Seeing:
         hits: dict[int, list[bool]] = {number: [] for number in numbers}
         for picture in pictures:
             frame = self._frame_of(picture)
-            if frame is None:  # an object from near
+            if frame is None:  # a close-up
                 continue
             target = resize_masks(truth[frame][None], picture.shape[:2])[0]
             for number in numbers:
@@ -72,7 +73,7 @@ def _verdict(hits: Sequence[bool]) -> str:
 
 
 def inside_outline(picture: np.ndarray, number: int) -> np.ndarray | None:
-    """(h, w) bool: what the outline of a number encloses; None where there is none."""
+    """(h, w) bool: the region inside the outline of a number; None without such an outline."""
     line = (picture == np.array(colour_of(number)[1], np.uint8)).all(-1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(line.astype(np.uint8), connectivity=8)
     if count < 2:
@@ -91,8 +92,8 @@ def _thumb(image: np.ndarray) -> np.ndarray:
 
 
 def all_objects(sample: VideoSample) -> Clip:
-    """A video with an image model that draws every object as it is and does not know which is meant: what it holds of
-    each is drawn by lot, once a video and expression."""
+    """A clip with an image model that returns every object's true mask and does not know which is meant: likelihoods
+    are random, one per object, video and expression."""
     random = np.random.default_rng(zlib.crc32(sample.video_id.encode()))
     ids = [int(i) for i in np.unique(sample.tracks) if i]
     held = random.uniform(0.5, 1.0, (len(sample.expressions), len(ids)))
@@ -107,12 +108,12 @@ def all_objects(sample: VideoSample) -> Clip:
         rows.append(tuple(answers))
     said: dict[str, tuple[MaskAnswer, ...]] = {}
     for expression, answers in zip(sample.expressions, zip(*rows, strict=True), strict=True):
-        for asked in (expression.text, parse_timed(expression.text).asked):
+        for asked in (expression.text, parse_timed(expression.text).candidate_query):
             said.setdefault(asked, answers)
     return Clip(sample, said, 0.0)
 
 
 def truths(masks: Mapping[str, np.ndarray]) -> Callable[[str], np.ndarray]:
-    """Expression -> its true masks, also where quotation marks were changed for the question."""
+    """A function from an expression, also one whose quotation marks were changed in the question, to its true masks."""
     known = {text.replace('"', "'"): mask for text, mask in masks.items()}
     return lambda expression: known[expression.replace('"', "'")]

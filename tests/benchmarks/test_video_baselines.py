@@ -120,7 +120,7 @@ def test_the_memory_tracker_gated_afterwards_is_the_tracker_with_that_threshold(
 def test_views_know_the_frame_given_before(clip: Clip) -> None:
     views = list(clip.views([5, 4, 3]))
     assert views[0].before is None
-    assert all((late.before == early.picture).all() for early, late in pairwise(views))
+    assert all((late.before == early.small_image).all() for early, late in pairwise(views))
 
 
 def test_the_best_key_frame_has_the_most_presence_times_score(clip: Clip) -> None:

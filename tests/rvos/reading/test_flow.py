@@ -82,7 +82,7 @@ def views(cut: bool = False) -> list[View]:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (40, 60, 3), dtype=np.uint8) for _ in range(2)]
     first = view_of(Frame(0, 0.0, images[0]), None)
-    return [first, replace(view_of(Frame(1, 0.1, images[1]), first.picture), cut=cut)]
+    return [first, replace(view_of(Frame(1, 0.1, images[1]), first.small_image), cut=cut)]
 
 
 def test_nothing_is_carried_across_a_cut() -> None:

@@ -63,7 +63,7 @@ def watch(images: Sequence[np.ndarray], rows: int = 1) -> Iterator[EncodedFrame]
     before = None
     for index, image in enumerate(images):
         view = view_of(Frame(index, index / 10, image), before)
-        before = view.picture
+        before = view.small_image
         yield EncodedFrame(view, *encode(image, rows))
 
 

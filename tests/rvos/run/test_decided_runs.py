@@ -230,7 +230,7 @@ def test_device_and_precision_are_those_of_the_system(tmp_path: Path, colour_seg
     with pytest.raises(ConfigError, match="expected fp32 on the CPU with a model of the hub, got bf16"):
         system.tracker.load()
     assert SystemConfig().tracker.numbers.decider == "rules"
-    with pytest.raises(ValueError, match="expected a decider beside 'mllm', got none"):
+    with pytest.raises(ValueError, match="expected a decider 'mllm', got none"):
         TracksTracker(TracksConfig(both_ways=True, decider="mllm"))
 
 

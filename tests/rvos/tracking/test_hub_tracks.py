@@ -177,7 +177,7 @@ def test_a_track_that_was_lost_over_a_cut_is_seen_again() -> None:
     for frame in cut:
         results += session.step(frame)
         if frame.index == 11:
-            assert carrying.asks(session._tracks[0])
+            assert carrying.needs_answer(session._tracks[0])
     assert not results[11].mask.any()
     assert all(result.track_masks.keys() == {1} for result in results[16:])
     np.testing.assert_array_equal(results[17].mask, truth(17))

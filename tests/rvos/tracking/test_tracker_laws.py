@@ -182,7 +182,7 @@ def test_tracks_are_as_many_as_there_is_room_for() -> None:
     state, before, sizes = tracker.start(0, parse_timed("the dog")), None, []
     for frame in [*seen.frames, *(replace(f, index=f.index + FRAMES) for f in seen.frames)]:
         view = view_of(frame, before)
-        before = view.picture
+        before = view.small_image
         masks = []
         for _ in range(6):
             mask = np.zeros(SIZE, bool)
@@ -201,7 +201,7 @@ def test_a_state_is_bytes_and_back() -> None:
     state, before = tracker.start(0, parse_timed("the dog")), None
     for frame, answer in zip(seen.frames[:12], given, strict=False):
         view = view_of(frame, before)
-        before = view.picture
+        before = view.small_image
         _, state = tracker.step(view, answer if frame.index % 3 else None, state)
     data = to_bytes(state)
     again = from_bytes(type(state), data)

@@ -12,7 +12,7 @@ import pytest
 from rvos.types import Frame
 from rvos.video.reader import open_video
 from rvos.view.cuts import THUMBNAIL, cut_score, is_cut, thumbnail
-from rvos.view.frame_view import picture_of, view_of
+from rvos.view.frame_view import small_image_of, view_of
 
 SIZE = (90, 160)
 
@@ -73,7 +73,7 @@ def test_a_view_knows_that_it_follows_a_cut() -> None:
     before, cuts = None, []
     for index, picture in enumerate(pictures):
         view = view_of(Frame(index, float(index), picture), before)
-        before = view.picture
+        before = view.small_image
         cuts.append(view.cut)
     assert cuts == [False, False, True, False]
 
@@ -88,7 +88,7 @@ def thumbnails(path: Path, count: int, stream: int | None = None) -> Iterator[np
         for frame in video:
             if frame.index == count:
                 return
-            yield thumbnail(picture_of(frame.image))
+            yield thumbnail(small_image_of(frame.image))
 
 
 @pytest.mark.shared

@@ -46,7 +46,7 @@ def scene(x: int | None, y: int = 30, size: tuple[int, int] = SIZE) -> tuple[np.
 def views_of(images: Sequence[np.ndarray]) -> list[View]:
     views: list[View] = []
     for index, image in enumerate(images):
-        views.append(view_of(Frame(index, index / 25, image), views[-1].picture if views else None))
+        views.append(view_of(Frame(index, index / 25, image), views[-1].small_image if views else None))
     return views
 
 
@@ -111,7 +111,7 @@ def test_across_a_cut_the_place_does_not_count() -> None:
     tracker, views = ObjectTracker(), views_of([image for image, _ in pairs])
     _, _, state = follow(views, pairs[0][1], tracker)
     image, truth = scene(120, 60)
-    view = replace(view_of(Frame(6, 0.3, image), views[-1].picture), cut=True)
+    view = replace(view_of(Frame(6, 0.3, image), views[-1].small_image), cut=True)
     guess = tracker.predict(view, state)
     found = tracker.mask(view, guess)
     assert not found[pairs[-1][1]].any()

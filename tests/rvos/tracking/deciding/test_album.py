@@ -81,11 +81,11 @@ def test_a_picture_shows_all_tracks_that_were_drawn_there() -> None:
     assert page.box(2, SIZE) == (60, 20, 80, 40) and page.box(2, (144, 192)) == (120, 40, 160, 80)
 
 
-def test_a_picture_is_what_was_watched_and_of_the_size_that_is_asked() -> None:
+def test_a_page_returns_the_image_of_its_frame_at_the_requested_size() -> None:
     smooth = np.linspace(0, 255, SIZE[1]).astype(np.uint8)[None, :, None].repeat(SIZE[0], 0).repeat(3, 2)
     smooth[..., 0] = 40
     page = Album().after(view(0, smooth), [seen(1)], AlbumConfig()).pages[0]
-    own, larger = page.picture(72), page.picture(360)
+    own, larger = page.image(72), page.image(360)
     assert own.shape == (*SIZE, 3) and larger.shape == (360, 480, 3)
     assert np.abs(own.astype(int) - smooth).mean() < 3
 

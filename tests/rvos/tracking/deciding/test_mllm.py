@@ -24,7 +24,7 @@ def asking(*script: str, **numbers: int) -> tuple[Mllm, Scripted]:
 
 
 def decision_of(begun: StreamSession) -> dict[str, object]:
-    (told,) = begun.decided()
+    (told,) = begun.decision_document()
     assert told is not None
     return told
 
@@ -108,11 +108,11 @@ def test_the_album_and_the_decision_are_part_of_what_is_remembered() -> None:
     begun, frames = session(decider), film().frames
     restored = session(decider)
     restored.restore(begun.snapshot())
-    assert restored.decided() == begun.decided() and len(model.questions) == 2
+    assert restored.decision_document() == begun.decision_document() and len(model.questions) == 2
     state = begun._tracks[0]
     assert state.album is None and isinstance(state.decision, Decision)
     assert from_bytes(type(state), to_bytes(state)).decision == state.decision
-    assert tracker.decided(state) == begun.decided()[0]
+    assert tracker.decision_document(state) == begun.decision_document()[0]
     assert (begun.step(frames[0])[0].mask == restored.step(frames[0])[0].mask).all()
 
 
