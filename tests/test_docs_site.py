@@ -114,8 +114,8 @@ def test_comments_of_fields_are_read_behind_and_above(tool) -> None:
 
 def test_the_pictures_of_the_architecture_are_current(tool) -> None:
     pictures = tool("architecture_pictures")
-    for package, path in pictures.PICTURES.items():
-        same = path.read_text(encoding="utf-8") == pictures.picture(package)
+    for package, path in pictures.DIAGRAMS.items():
+        same = path.read_text(encoding="utf-8") == pictures.diagram(package)
         assert same, "run: python tools/architecture_pictures.py"
 
 

@@ -40,7 +40,7 @@ class Clip:
 
     sample: VideoSample
     #: Question to the image model, which is the text of an expression or what a tracker asks for it -> T answers.
-    said: Mapping[str, tuple[MaskAnswer, ...]]
+    recorded: Mapping[str, tuple[MaskAnswer, ...]]
     #: Processor time of the image model, text included, per frame and expression.
     image_ms: float
 
@@ -49,8 +49,8 @@ class Clip:
         """T rows of E answers to the texts of the expressions."""
         return self._rows([e.text for e in self.sample.expressions])
 
-    def _rows(self, asked: Sequence[str]) -> tuple[tuple[MaskAnswer, ...], ...]:
-        return tuple(zip(*(self.said[text] for text in asked), strict=True))
+    def _rows(self, texts: Sequence[str]) -> tuple[tuple[MaskAnswer, ...], ...]:
+        return tuple(zip(*(self.recorded[text] for text in texts), strict=True))
 
     @property
     def frame_count(self) -> int:
@@ -74,18 +74,18 @@ class Clip:
     def views(self, order: Iterable[int]) -> Iterator[View]:
         """Views of the frames in the given order, each with its predecessor in that order. Each system computes its
         own, so that the time counts for it."""
-        picture = None
+        small_image = None
         for index in order:
-            view = view_of(self.frames[index], picture)
-            picture = view.small_image
+            view = view_of(self.frames[index], small_image)
+            small_image = view.small_image
             yield view
 
     def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
         """A session of a tracker on the recorded answers, so that the image model does not run again. The tracker gets
         an answer every `decode_every` frames, and no further ones on request."""
         texts = [e.text for e in self.sample.expressions]
-        asked = questions(texts, tracker, draws_candidates=False)
-        reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
+        query_texts = questions(texts, tracker, draws_candidates=False)
+        reader = RecordedReader(query_texts, dict(enumerate(self._rows(query_texts))), self.sample.video_id)
         return StreamSession(reader, tracker, KeyFrames(decode_every), texts)
 
 
@@ -111,5 +111,5 @@ def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
     for _ in process(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
         pass  # the recorder keeps them
     rows, count = recorder.answers, len(texts)
-    said = {text: tuple(rows[i::count]) for i, text in enumerate(texts)}
-    return Clip(sample, said, 1000 * (time.process_time() - start) / len(rows))
+    answers = {text: tuple(rows[i::count]) for i, text in enumerate(texts)}
+    return Clip(sample, answers, 1000 * (time.process_time() - start) / len(rows))

@@ -31,7 +31,7 @@ def lies_on(mask: np.ndarray, target: np.ndarray) -> bool:
     return bool(smaller and np.count_nonzero(mask & target) >= LEAST_SHARED * smaller)
 
 
-class Seeing:
+class TruthModel:
     """Answers like a perfect multimodal model: it finds the numbered outlines in the images, and accepts those that lie
     on the target.
 
@@ -42,28 +42,28 @@ class Seeing:
         self._thumbs = np.stack([_thumb(image) for image in images])
         self._truth_of = truth_of
 
-    def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
+    def answer(self, images: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
         """One JSON object with a verdict for each number of the question."""
-        found = re.search(r'"(?P<expression>[^"]*)"[?]', question)
+        match = re.search(r'"(?P<expression>[^"]*)"[?]', question)
         form = re.search(r"[{](?P<numbers>[^}]*)[}]", question)
-        if found is None or form is None:
+        if match is None or form is None:
             raise ValueError(f"Seeing: expected an expression and numbers in the question, got {question!r}")
-        truth = self._truth_of(found["expression"])
+        truth = self._truth_of(match["expression"])
         numbers = [int(number) for number in re.findall(r'"([0-9]+)"', form["numbers"])]
         hits: dict[int, list[bool]] = {number: [] for number in numbers}
-        for picture in pictures:
-            frame = self._frame_of(picture)
+        for image in images:
+            frame = self._frame_of(image)
             if frame is None:  # a close-up
                 continue
-            target = resize_masks(truth[frame][None], picture.shape[:2])[0]
+            target = resize_masks(truth[frame][None], image.shape[:2])[0]
             for number in numbers:
-                region = inside_outline(picture, number)
+                region = inside_outline(image, number)
                 if region is not None:
                     hits[number].append(lies_on(region, target))
         return json.dumps({str(number): _verdict(seen) for number, seen in hits.items()})
 
-    def _frame_of(self, picture: np.ndarray) -> int | None:
-        differences = np.abs(self._thumbs - _thumb(picture)).mean((1, 2, 3))
+    def _frame_of(self, image: np.ndarray) -> int | None:
+        differences = np.abs(self._thumbs - _thumb(image)).mean((1, 2, 3))
         best = int(differences.argmin())
         return best if differences[best] < ALIKE else None
 
@@ -72,9 +72,9 @@ def _verdict(hits: Sequence[bool]) -> str:
     return "unsure" if not hits else "accept" if 2 * sum(hits) >= len(hits) else "reject"
 
 
-def inside_outline(picture: np.ndarray, number: int) -> np.ndarray | None:
+def inside_outline(image: np.ndarray, number: int) -> np.ndarray | None:
     """(h, w) bool: the region inside the outline of a number; None without such an outline."""
-    line = (picture == np.array(colour_of(number)[1], np.uint8)).all(-1)
+    line = (image == np.array(colour_of(number)[1], np.uint8)).all(-1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(line.astype(np.uint8), connectivity=8)
     if count < 2:
         return None
@@ -96,21 +96,21 @@ def all_objects(sample: VideoSample) -> Clip:
     are random, one per object, video and expression."""
     random = np.random.default_rng(zlib.crc32(sample.video_id.encode()))
     ids = [int(i) for i in np.unique(sample.tracks) if i]
-    held = random.uniform(0.5, 1.0, (len(sample.expressions), len(ids)))
+    likelihoods = random.uniform(0.5, 1.0, (len(sample.expressions), len(ids)))
     rows = []
     for track in sample.tracks:
         seen = [(position, track == i) for position, i in enumerate(ids) if (track == i).any()]
         answers = []
-        for of_expression in held:
+        for of_expression in likelihoods:
             candidates = [Candidate(mask, float(of_expression[position])) for position, mask in seen]
             candidates.sort(key=lambda candidate: -candidate.likelihood)
             answers.append(MaskAnswer(tuple(candidates), 0.9 if candidates else 0.1))
         rows.append(tuple(answers))
-    said: dict[str, tuple[MaskAnswer, ...]] = {}
+    answers_of: dict[str, tuple[MaskAnswer, ...]] = {}
     for expression, answers in zip(sample.expressions, zip(*rows, strict=True), strict=True):
-        for asked in (expression.text, parse_timed(expression.text).candidate_query):
-            said.setdefault(asked, answers)
-    return Clip(sample, said, 0.0)
+        for question in (expression.text, parse_timed(expression.text).candidate_query):
+            answers_of.setdefault(question, answers)
+    return Clip(sample, answers_of, 0.0)
 
 
 def truths(masks: Mapping[str, np.ndarray]) -> Callable[[str], np.ndarray]:
