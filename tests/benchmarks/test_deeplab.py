@@ -38,7 +38,7 @@ def test_vocs_names_are_spelt_as_cocos() -> None:
     assert [deeplab.NAMES[i - 1] for i in (1, 11, 15, 18, 20)] == ["airplane", "dining table", "person", "couch", "tv"]
 
 
-def test_each_connected_region_of_a_class_is_a_box_in_the_pictures_pixels() -> None:
+def test_each_connected_region_of_a_class_is_a_box_in_pixels_of_the_image() -> None:
     probabilities = drawn_map(50, 100)
     fill(probabilities, slice(10, 20), slice(0, 10), {DOG: 0.9})
     fill(probabilities, slice(20, 30), slice(10, 20), {DOG: 0.7})  # touches it at a corner
@@ -65,7 +65,7 @@ def test_a_box_has_the_names_that_are_likely_within_it() -> None:
     assert dog.others == pytest.approx({"person": 0.2}) and person.others == pytest.approx({"dog": 0.25})
 
 
-def test_specks_and_the_background_are_no_things() -> None:
+def test_small_regions_and_the_background_are_no_detections() -> None:
     probabilities = drawn_map(50, 100)
     fill(probabilities, slice(0, 2), slice(0, 5), {DOG: 0.9})  # 0.2 % of the picture
     assert deeplab.detections_of(probabilities, (50, 100)) == []
@@ -73,7 +73,7 @@ def test_specks_and_the_background_are_no_things() -> None:
     assert [one.box_xyxy for one in deeplab.detections_of(probabilities, (50, 100))] == [(0, 0, 6, 2)]
 
 
-def test_without_its_files_the_ablation_is_left_out_and_says_so(
+def test_the_ablation_is_left_out_with_a_message_without_its_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RVOS_HOME", str(tmp_path))

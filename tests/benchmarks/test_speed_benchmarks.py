@@ -14,7 +14,7 @@ from benchmarks.speed.stage_clock import StageClock
 from image_core.segmenter import ImageSegmenter
 
 
-def test_a_clock_tells_turns_and_stages_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_separates_systems_and_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(0, 100, 1))  # every look at the clock is a second later
     monkeypatch.setattr(stage_clock.time, "process_time", lambda: next(now))
     clock = StageClock()

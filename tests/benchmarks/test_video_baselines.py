@@ -64,7 +64,7 @@ def answers_of(presences: Sequence[float]) -> list[FrameAnswer]:
         (0.0, 0.0, [1, 1, 1, 1, 1, 1]),
     ],
 )
-def test_a_target_appears_at_on_and_goes_below_off(on: float, off: float, shown: list[int]) -> None:
+def test_hysteresis_shows_at_on_and_hides_below_off(on: float, off: float, shown: list[int]) -> None:
     answers = answers_of([0.2, 0.6, 0.4, 0.3, 0.5, 0.7])
     masks = systems.gate(answers, systems.Thresholds(on, off))
     assert [int(mask[0, 0]) for mask in masks] == shown

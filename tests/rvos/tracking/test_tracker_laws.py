@@ -152,7 +152,7 @@ def test_one_word_for_another_does_not_move_the_mask_and_many_do() -> None:
     assert 7 <= back <= 12
 
 
-def test_who_knows_how_it_goes_on_is_right_from_the_start() -> None:
+def test_two_passes_are_right_from_the_first_frame() -> None:
     seen, given = two("across", 0.9, 0.1)
     _, otherwise = two("across", 0.2, 0.8)
     wrong_at_first = [*otherwise[:4], *given[4:]]
@@ -175,7 +175,7 @@ def test_what_comes_back_has_its_id_again() -> None:
     assert worth(results, seen.truth) >= 0.95
 
 
-def test_tracks_are_as_many_as_there_is_room_for() -> None:
+def test_the_number_of_tracks_is_bounded() -> None:
     """Every frame shows regions of other places: a state does not grow with them."""
     seen, random = film("across"), np.random.default_rng(0)
     tracker = TracksTracker()

@@ -52,7 +52,7 @@ def test_what_the_words_fit_best_is_shown() -> None:
     assert scorer.asked == [(3, ("a photo of the red ball",))] * 2
 
 
-def test_tracks_that_the_words_fit_alike_are_all_shown_and_the_threshold_says_how_alike() -> None:
+def test_tracks_with_similar_scores_are_all_shown_by_the_threshold() -> None:
     begun = session(asking(SeesColours()), expression="a ball")
     np.testing.assert_array_equal(np.stack([r.mask for r in results(begun)]), film().red | film().blue)
     begun = session(asking(SeesColours(), reject=0.0))
