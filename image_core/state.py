@@ -59,7 +59,7 @@ def from_bytes(kind: type[State], data: bytes, device: torch.device | str = "cpu
         raise ValueError(f"state of {kind.__name__}: damaged ({error!r})") from error
 
 
-def key_of(field: Field[Any]) -> str:
+def _key_of(field: Field[Any]) -> str:
     """The key under which the value of a dataclass field is stored."""
     return str(field.metadata.get("key", field.name))
 
@@ -67,7 +67,7 @@ def key_of(field: Field[Any]) -> str:
 def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
     """JSON values; the content of arrays goes to `arrays`, as bytes, and their places hold where."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {key_of(f): _packed(getattr(value, f.name), arrays) for f in fields(value) if f.init}
+        return {_key_of(f): _packed(getattr(value, f.name), arrays) for f in fields(value) if f.init}
     if value is None or isinstance(value, bool | int | float | str):
         return value.value if isinstance(value, StrEnum) else value
     if isinstance(value, tuple):
@@ -104,7 +104,7 @@ def _unpacked(hint: Any, value: Any, array: Callable[[int], np.ndarray], device:
         return _unpacked(hint, value, array, device)
     if is_dataclass(hint) and isinstance(hint, type):
         hints = get_type_hints(hint)
-        names = {key_of(f): f.name for f in fields(hint) if f.init}
+        names = {_key_of(f): f.name for f in fields(hint) if f.init}
         if value.keys() != names.keys():
             raise ValueError(f"state of {hint.__name__}: expected the fields {list(names)}, got {sorted(value)}")
         return hint(**{name: _unpacked(hints[name], value[key], array, device) for key, name in names.items()})

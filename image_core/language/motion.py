@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from image_core.state import key_of
-
 ACTIONS = {
     "moves": "changes its place",
     "goes": "moves in a direction",
@@ -69,7 +67,7 @@ class Motion:
     def document(self) -> dict[str, Any]:
         """Its fields that are set, as JSON values."""
         values = {f: getattr(self, f.name) for f in fields(self)}
-        return {key_of(f): value for f, value in values.items() if value != f.default}
+        return {f.metadata.get("key", f.name): value for f, value in values.items() if value != f.default}
 
 
 @dataclass(frozen=True)

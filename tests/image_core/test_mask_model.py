@@ -117,7 +117,7 @@ def test_an_error_of_a_model_names_the_model() -> None:
 
     with pytest.raises(KeyError) as error:
         ask(Broken(), np.zeros((4, 6, 3), np.uint8), ["a"])
-    assert error.value.__notes__ == ["raised by the model Broken on a picture of 4 x 6 px"]
+    assert error.value.__notes__ == ["raised by the model Broken on an image of 4 x 6 px"]
 
 
 def test_a_model_that_exits_does_not_end_the_run_as_if_it_were_done() -> None:
@@ -125,7 +125,7 @@ def test_a_model_that_exits_does_not_end_the_run_as_if_it_were_done() -> None:
         def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
             raise SystemExit(0)
 
-    with pytest.raises(RuntimeError, match=r"exit\(0\) was raised by the model Leaving on a picture of 4 x 6 px"):
+    with pytest.raises(RuntimeError, match=r"exit\(0\) was raised by the model Leaving on an image of 4 x 6 px"):
         ask(Leaving(), np.zeros((4, 6, 3), np.uint8), ["a"])
 
 
@@ -205,7 +205,7 @@ def test_several_images_are_asked_in_one_call_where_a_model_takes_them() -> None
     image, asked = np.zeros((2, 2, 3), np.uint8), [["a"], ["b", "c"], []]
     answers = ask_many(Many(), [image] * 3, asked)
     assert [[answer.presence for answer in own] for own in answers] == [[0.1], [0.2, 0.2], []]
-    with pytest.raises(ValueError, match=r"Many.segment_many: expected 2 lists, one a picture, got 3"):
+    with pytest.raises(ValueError, match=r"Many.segment_many: expected 2 lists, one per image, got 3"):
         ask_many(Many(), [image] * 2, asked)
     one_by_one = [["a"], ["b"]]
     with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):

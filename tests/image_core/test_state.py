@@ -113,6 +113,17 @@ def test_a_state_of_other_fields_is_refused() -> None:
 
 
 @dataclass(frozen=True)
+class Renamed:
+    trajectory: int = field(metadata={"key": "way"})
+
+
+def test_a_field_with_a_key_is_stored_under_the_key() -> None:
+    data = to_bytes(Renamed(7))
+    assert b'"way": 7' in data and b"trajectory" not in data
+    assert from_bytes(Renamed, data) == Renamed(7)
+
+
+@dataclass(frozen=True)
 class Number:
     value: int
 
