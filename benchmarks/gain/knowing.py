@@ -47,7 +47,7 @@ class TruthModel:
         match = re.search(r'"(?P<expression>[^"]*)"[?]', question)
         form = re.search(r"[{](?P<numbers>[^}]*)[}]", question)
         if match is None or form is None:
-            raise ValueError(f"Seeing: expected an expression and numbers in the question, got {question!r}")
+            raise ValueError(f"TruthModel: expected an expression and numbers in the question, got {question!r}")
         truth = self._truth_of(match["expression"])
         numbers = [int(number) for number in re.findall(r'"([0-9]+)"', form["numbers"])]
         hits: dict[int, list[bool]] = {number: [] for number in numbers}
