@@ -88,7 +88,7 @@ ADAPTERS: LazyTable[Adapter] = LazyTable("adapter", {"hub": "image_core.adapters
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
     """What a model answers, checked. Raises `TypeError` or `ValueError` for anything but an answer an expression."""
     owner = type(model).__name__
-    with _annotate_errors(f"raised by the model {owner} on a picture of {image.shape[0]} x {image.shape[1]} px"):
+    with _annotate_errors(f"raised by the model {owner} on an image of {image.shape[0]} x {image.shape[1]} px"):
         # A copy: a model that writes into its input must not change the frame.
         return check_answers(model.segment(image.copy(), expressions), expressions, owner)
 
@@ -101,10 +101,10 @@ def ask_many(
     if many is None:
         return [ask(model, image, own) for image, own in zip(images, expressions, strict=True)]
     owner = type(model).__name__
-    with _annotate_errors(f"raised by the model {owner} on {len(images)} pictures"):
+    with _annotate_errors(f"raised by the model {owner} on {len(images)} images"):
         answers = list(many([image.copy() for image in images], expressions))
     if len(answers) != len(images):
-        raise ValueError(f"{owner}.segment_many: expected {len(images)} lists, one a picture, got {len(answers)}")
+        raise ValueError(f"{owner}.segment_many: expected {len(images)} lists, one per image, got {len(answers)}")
     return [check_answers(given, own, owner) for given, own in zip(answers, expressions, strict=True)]
 
 

@@ -396,5 +396,5 @@ def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Trac
     if isinstance(given, Tracker):
         return given
     if config.name in TRACKERS:
-        return TRACKERS[config.name].built(config.numbers, model.device, model.requested_precision)
+        return TRACKERS[config.name].from_config(config.numbers, model.device, model.requested_precision)
     return OF_HUB["hub"].named(config.name, config.numbers, model.device, model.requested_precision)

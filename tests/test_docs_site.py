@@ -55,14 +55,14 @@ def test_a_sound_site_has_no_fault(tool, site: Path) -> None:
 
 
 @pytest.mark.parametrize("what", FAULTS)
-def test_a_fault_of_a_page_is_told(tool, site: Path, what: str) -> None:
+def test_an_error_of_a_page_is_reported(tool, site: Path, what: str) -> None:
     markup, told = FAULTS[what]
     (site / "a.html").write_text(SOUND.replace("</html>", f"{markup}</html>"), encoding="utf-8")
     faults = tool("site_checks").faults_of(site)
     assert len(faults) == 1 and told in faults[0]
 
 
-def test_faults_of_styles_scripts_and_policies_are_told(tool, site: Path) -> None:
+def test_faults_of_styles_scripts_and_policies_are_reported(tool, site: Path) -> None:
     (site / "a.css").write_text('@import "https://example.org/x.css";', encoding="utf-8")
     (site / "a.js").write_text('fetch("https://example.org/data.json")', encoding="utf-8")
     (site / "b" / "c.html").write_text('<p id="there">', encoding="utf-8")
@@ -77,7 +77,7 @@ def test_every_page_has_a_place_in_the_navigation(tool) -> None:
     assert sorted((ROOT / "docs").glob("*.md")) == sorted(page for page in pages if page.parent.name == "docs")
 
 
-def test_what_pages_link_to_goes_with_them(tool) -> None:
+def test_linked_files_are_copied(tool) -> None:
     wanted = tool("docs_site").wanted_files()
     assert ROOT / "README.md" in wanted and ROOT / "docs" / "demo.jpg" in wanted
     assert any(path.suffix == ".json" and path.is_relative_to(ROOT / "benchmarks") for path in wanted)
@@ -114,8 +114,8 @@ def test_comments_of_fields_are_read_behind_and_above(tool) -> None:
 
 def test_the_pictures_of_the_architecture_are_current(tool) -> None:
     pictures = tool("architecture_pictures")
-    for package, path in pictures.PICTURES.items():
-        same = path.read_text(encoding="utf-8") == pictures.picture(package)
+    for package, path in pictures.DIAGRAMS.items():
+        same = path.read_text(encoding="utf-8") == pictures.diagram(package)
         assert same, "run: python tools/architecture_pictures.py"
 
 

@@ -4,7 +4,7 @@ python tools/architecture_pictures.py
 
 A module is a file or a folder directly inside a package. Modules, layers and imports are those that
 tests/test_architecture.py reads and checks. A test checks that the diagrams are what this command writes. Imports that
-follow from others are left out; under the pointer a module shows all of its own.
+follow from others are left out; a module under the pointer shows all of its own.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ PAD_PX = 12
 SWEEPS = 8
 TRIES = 10
 CLEAR_PX = 5
-"""So far a line keeps from a module that it passes."""
+"""Least distance between a line and a module that it passes."""
 HIDDEN_PX = 4000
-"""A line may go so far sideways for not passing behind a module."""
+"""Sideways distance of lines that costs as much as one line behind a module."""
 SHIFTS = tuple(i / 8 for i in range(-7, 8))
-"""Of a layer, as shares of the gap between its modules."""
+"""Possible shifts of a layer, as shares of the gap between its modules."""
 STYLE = """
   .layers { --ink: #24242b; --paper: #ffffff; --module: #e8ecf8; --edge: #7a83a8; --line: #e3e5ec; --lit: #c2410c;
     background: var(--paper); font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
@@ -66,7 +66,7 @@ def edges_of(package: str) -> dict[str, set[str]]:
 
 
 def reduced(edges: Edges) -> dict[str, set[str]]:
-    """The edges that do not follow from the others."""
+    """The edges that do not follow from others (transitive reduction)."""
 
     def below(module: str) -> set[str]:
         return edges[module].union(*(below(other) for other in edges[module]))
@@ -80,7 +80,7 @@ def reduced(edges: Edges) -> dict[str, set[str]]:
 
 @dataclass(frozen=True)
 class Box:
-    """A module in the diagram: its middle, and its width, in pixels."""
+    """A module in the diagram: its centre, and its width, in pixels."""
 
     x: float
     y: float
@@ -89,7 +89,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Row:
-    """A layer in the diagram: its modules from left to right, and how far it is moved to the right, in gaps."""
+    """A layer in the diagram: its modules from left to right, and its shift to the right, in gaps."""
 
     modules: tuple[str, ...]
     shift: float = 0.0
@@ -104,8 +104,8 @@ class Row:
 
 
 def places(layers: Sequence[Sequence[str]], edges: Edges) -> dict[str, Box]:
-    """Where each module is drawn: the lowest layer at the bottom, modules near those that they are linked to, and as
-    few lines as possible behind a module that they do not belong to."""
+    """The position of each module: the lowest layer at the bottom, modules near those that they are linked to, and as
+    few lines as possible behind modules that they do not link."""
     linked = {m: sorted({*edges[m], *(other for other in edges if m in edges[other])}) for m in edges}
     rows = [Row(tuple(layer)) for layer in layers]
     for _ in range(SWEEPS):
@@ -138,7 +138,7 @@ def _in_rows(rows: Sequence[Row]) -> dict[str, Box]:
 
 
 def _cost(rows: Sequence[Row], lines: Sequence[tuple[str, str]], levels: Mapping[str, int]) -> float:
-    """How often a line passes behind a module, and a little of how far the lines go sideways."""
+    """The number of lines behind modules, plus a small weight times their sideways distance."""
     boxes = _in_rows(rows)
     sides = [[(boxes[m].x - boxes[m].width / 2, boxes[m].x + boxes[m].width / 2) for m in row.modules] for row in rows]
     cost = 0.0
@@ -172,14 +172,14 @@ def _share(y: float) -> float:
     return 3 * low**2 - 2 * low**3
 
 
-def picture(package: str) -> str:
+def diagram(package: str) -> str:
     """The diagram of a package as SVG."""
     layers, edges = LAYERS[package], edges_of(package)
     boxes, height = places(layers, edges), len(layers) * LAYER_PX
-    told = f"The modules of {package}: {len(edges)} in {len(layers)} layers. Each line is an import of a module below."
+    title = f"The modules of {package}: {len(edges)} in {len(layers)} layers. Each line is an import of a module below."
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="layers" viewBox="0 0 {WIDTH_PX} {height}" role="img">',
-        f"<title>{told}</title>",
+        f"<title>{title}</title>",
         f"<style>{STYLE}</style>",
     ]
     lines += [f'<line x1="0" x2="{WIDTH_PX}" y1="{y}" y2="{y}"/>' for y in range(LAYER_PX, height, LAYER_PX)]
@@ -208,13 +208,13 @@ def _curve(upper: Box, lower: Box, kind: str) -> str:
     )
 
 
-PICTURES = {package: ROOT / "docs" / f"architecture_{package}.svg" for package in LAYERS}
+DIAGRAMS = {package: ROOT / "docs" / f"architecture_{package}.svg" for package in LAYERS}
 
 
 def main() -> int:
     """Write the diagrams, and print their paths."""
-    for package, path in PICTURES.items():
-        path.write_text(picture(package), encoding="utf-8")
+    for package, path in DIAGRAMS.items():
+        path.write_text(diagram(package), encoding="utf-8")
         print(path.relative_to(ROOT))
     return 0
 

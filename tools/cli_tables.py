@@ -42,7 +42,7 @@ def overview() -> str:
 
 
 def shared() -> str:
-    """The options that several commands take and explain in the same words, with those commands."""
+    """The options that several commands share with the same help text, and these commands."""
     takers: dict[tuple[str, str], list[str]] = {}
     for name, command in commands().items():
         for option in _options(command):
@@ -57,12 +57,12 @@ def of_command(name: str) -> str:
 
 
 def settings() -> str:
-    """What `--set` takes, beside the numbers of parts."""
+    """The settings of `--set`, without the numbers of parts."""
     return table(("key", "default", "means"), system_rows())
 
 
 def numbers() -> str:
-    """Every number of a propagator or tracker that `--set` takes."""
+    """Every number of a propagator or tracker that can be set by `--set`."""
     return table(("of", "key", "default", "means"), ([f"`{part}`", *row] for part, row in part_rows()))
 
 
@@ -82,7 +82,7 @@ def _options(command: Any) -> list[Any]:
 
 
 def _row(option: Any) -> tuple[str, str]:
-    """An option as it is written, and what it means with its default."""
+    """An option as written on the command line, and its help text with the default."""
     written = " ".join([option.opts[0], *([option.metavar] if option.metavar else [])])
     notes = ["required"] if option.required else []
     if not option.required and option.default is not False and option.default not in (None, ""):

@@ -17,7 +17,7 @@ from rvos.data import DATASETS
 
 
 def video_tables() -> dict[str, str]:
-    """Name -> Markdown, of the datasets of videos: their files, how predictions lie, by what rules they are scored."""
+    """Name -> Markdown table of the video datasets: their files, the layout of predictions, the protocols."""
     folders, predictions, rules = [], [], []
     for name, adapter in DATASETS.items():
         files, splits = (", ".join(f"`{each}`" for each in texts) for texts in (adapter.files(), adapter.splits))
@@ -38,7 +38,7 @@ def video_tables() -> dict[str, str]:
 
 
 def picture_protocols() -> str:
-    """The rules by which pictures are scored."""
+    """The protocols for images."""
     rows = [[f"`{name}`", protocol.text, "yes" if protocol.verified else "no"] for name, protocol in PROTOCOLS.items()]
     return table(["protocol", "rules", "verified"], rows)
 

@@ -2,9 +2,9 @@
 
 python tools/docs_site.py       # into build/site/html; needs the extra `docs`
 
-The site has the shape of the repository, so that a link that leads somewhere here leads to the same place there. A file
-that a page links to goes with it; a link to a folder is a fault. Nothing of the site is fetched from outside, and no
-link in it is dead: what was built is checked, and a fault ends in exit code 2.
+The site has the folder structure of the repository, so that links between pages stay valid. Files that pages link to
+are copied; a link to a folder is an error. The built site is checked: nothing is fetched from outside, and no link is
+dead. An error ends with exit code 2.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MADE_PAGE = "docs/gallery.md"
 GALLERY = ROOT / "build" / "gallery"
 NO_GALLERY = """# Gallery
 
-This site was built where the film that the gallery is made of is not at hand: it is not part of rvos.
-`rvos models fetch demo` and `rvos models fetch photo` bring it and the model; then `make docs` makes the gallery, too,
-in some minutes.
+This site was built without the video and the model of the gallery, which are not part of rvos.
+`rvos models fetch demo` and `rvos models fetch photo` download them; then `make docs` builds the gallery, too, in some
+minutes.
 """
 SHOWN_SVG = re.compile(r"!\[[^\]]*\]\((\w+\.svg)\)")
 NAMED_AFTER_FILE = re.compile(r"\[((?:[\w/]+/)?\w+\.md)\]\(([\w./]*\1)(?=[)#])")
@@ -40,7 +40,7 @@ FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 class SiteError(Exception):
-    """Why there is no site, in one line or a line each."""
+    """The site cannot be built. The message has one line per error."""
 
 
 def linked_files(page: Path) -> Iterator[Path]:
@@ -83,7 +83,7 @@ def wanted_files() -> list[Path]:
 
 
 def stage(folder: Path) -> None:
-    """Lay out in a folder all that the site is built from. Raises `SiteError`."""
+    """Copy the sources of the site into a folder. Raises `SiteError`."""
     wanted = wanted_files()
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(SETUP, folder)
@@ -99,7 +99,7 @@ def stage(folder: Path) -> None:
 
 
 def with_titles(page: Path) -> str:
-    """The text of a page; a link that is called after the file that it leads to is called after that page's title."""
+    """The text of a page. The text of a link that is a file name is replaced by the title of that page."""
 
     def titled(match: re.Match[str]) -> str:
         title = re.search(r"^# (.+)$", (page.parent / match[2]).read_text(encoding="utf-8"), re.MULTILINE)
@@ -109,7 +109,7 @@ def with_titles(page: Path) -> str:
 
 
 def show_svg_in_place(page: Path) -> None:
-    """Put the pictures into the page: only there they answer the pointer, and follow the colours of the site."""
+    """Inline the SVG pictures into a page, so that they react to the pointer and follow the colours of the site."""
 
     def inlined(match: re.Match[str]) -> str:
         return f"<div>\n{(page.parent / match[1]).read_text(encoding='utf-8')}</div>"
@@ -118,7 +118,7 @@ def show_svg_in_place(page: Path) -> None:
 
 
 def stage_gallery(page: Path) -> None:
-    """Lay out the gallery, made before or now; where it cannot be made, a page that says how."""
+    """Copy the gallery, built before or now; if it cannot be built, a page that explains how."""
     done = subprocess.run([sys.executable, str(ROOT / "tools" / "gallery.py")], stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         page.write_text(NO_GALLERY, encoding="utf-8")
@@ -129,7 +129,7 @@ def stage_gallery(page: Path) -> None:
 
 
 def stage_code(folder: Path) -> None:
-    """Lay out the sources that docstrings are read of: what reads them sees no folder without `__init__.py`."""
+    """Copy the sources for the API reference, with an `__init__.py` in each folder, which its reader needs."""
     for package in ("image_core", "rvos"):
         ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
@@ -138,7 +138,7 @@ def stage_code(folder: Path) -> None:
 
 
 def build(folder: Path) -> None:
-    """Make the site of what was laid out. Raises `SiteError`."""
+    """Build the site from the copied sources. Raises `SiteError`."""
     if not find_spec("zensical") or not find_spec("mkdocstrings_handlers"):
         raise SiteError("the site: expected zensical and mkdocstrings-python, got none: pip install -e '.[docs]'")
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
@@ -151,7 +151,7 @@ def build(folder: Path) -> None:
 
 
 def main() -> int:
-    """Build the site, and say where it is."""
+    """Build the site, and print its path."""
     try:
         stage(BUILD)
         build(BUILD)

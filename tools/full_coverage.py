@@ -1,10 +1,10 @@
-"""Makes an S2RM whose shifts are a lattice into one that hears every row at strides 16 and 32, as a start of training.
+"""Converts an S2RM with a lattice of shifts to one that attends to every row at strides 16 and 32, to train it further.
 
 python tools/full_coverage.py MODEL OUT --axes 10 5
 
-Everything but the codes of the shifts is kept. The codes by distance are fitted by least squares to the numbered codes,
-at the lengths of the axes (in cells, at strides 16 and 32) that the model was trained on. At stride 8 a cell hears its
-own row and column afterwards: `max_steps` is (1, 0, 0). Train the model on before it is used.
+All weights but the codes of the shifts are kept. The codes by distance are fitted by least squares to the numbered
+codes, at the lengths of the axes (in cells, at strides 16 and 32) of the model's training. At stride 8 a cell then
+attends to its own row and column: `max_steps` is (1, 0, 0). Train the model further before use.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def fitted(coparse: Coparsing, axis: int) -> tuple[Tensor, float]:
     with torch.no_grad():
         probe.linear.weight.copy_(torch.eye(16))
         waves = probe(axis)[::shift][:steps]
-    centred = numbered - numbered.mean(0)  # a softmax does not see what all keys share
+    centred = numbered - numbered.mean(0)  # a softmax is invariant to what all keys share
     weight = torch.linalg.pinv(waves - waves.mean(0)) @ centred
     missed = centred - (waves - waves.mean(0)) @ weight
     return weight.T.contiguous(), float(missed.norm() / centred.norm())

@@ -1,14 +1,14 @@
-"""The gallery of the site: what the models really make of a street and of drawn shapes, with what is wrong in it.
+"""The gallery of the site: results of the models on a street video and on drawn shapes, with their errors.
 
 python tools/gallery.py         # into build/gallery, some minutes; needs `rvos models fetch demo` and `photo`
 
 `tools/docs_site.py` runs it.
 
-docs/site/gallery.toml holds the scenes, and a caption for each, written by a person who looked at the picture. The film
-of the street is not part of this repository, so the pictures are made where it is at hand. Beside a caption stands how
-much of each picture every mask covered when it was written; where that has changed much, the page says so.
+docs/site/gallery.toml holds the scenes, and a caption for each, written by a person who looked at the picture. The
+street video is not part of this repository, so the pictures are built only if it was downloaded. With each caption the
+area of every mask is recorded; if the areas have changed much, the page says so.
 
-A scene whose picture is there is not computed again: remove build/gallery after a change of models or trackers.
+A scene with an existing picture is not computed again: remove build/gallery after a change of models or trackers.
 """
 
 from __future__ import annotations
@@ -42,32 +42,32 @@ PAGE = "gallery.md"
 GAP_PX = 6
 COLUMNS = 2
 STREET_RATE = 25
-"""Frames a second."""
+"""Frames per second."""
 CHANGED = 0.25
 """A mask whose area differs by more than this share of the larger one is another mask."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A part of a film, what is asked of it, and what was seen in the result.
+    """A part of a video, its expressions, and what a person saw in the result.
 
-    Raises `ValueError` where the areas are not one for each expression on each frame shown.
+    Raises `ValueError` if there is not one area for each expression on each frame shown.
     """
 
     name: str
     title: str
-    #: The film: `street`, or the number of a synthetic validation video.
+    #: The video: `street`, or the number of a synthetic validation video.
     film: str | int
-    #: The part of it that is watched, its end left out.
+    #: The range of frames that is processed, its end excluded.
     frames: tuple[int, int]
     model: str
     expressions: tuple[str, ...]
-    #: Positions in the film of the frames that are shown.
+    #: Positions of the shown frames in the video.
     shown: tuple[int, ...]
-    #: A row of pictures an expression: where masks lie on each other.
+    #: Whether each expression has a row of its own, for masks that overlap.
     apart: bool
     caption: str
-    #: Of each frame shown: the thousandths of the picture that each mask covered when the caption was written.
+    #: For each frame shown, the area of each mask when the caption was written, in thousandths of the image.
     areas: tuple[tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ def _frozen(value: Any) -> Any:
 
 
 def frames_of(scene: Scene) -> np.ndarray:
-    """(T, H, W, 3) uint8 RGB. Raises `RvosError` where the film is not at hand."""
+    """(T, H, W, 3) uint8 RGB. Raises `RvosError` if the video was not downloaded."""
     if isinstance(scene.film, int):
         return SyntheticVideos("val")[scene.film].frames[slice(*scene.frames)]
     with open_video(weights_of("demo")["bikes.mp4"]) as video:
@@ -100,7 +100,7 @@ def segmenter_of(model: str) -> VideoSegmenter:
 
 
 def areas_of(scene: Scene, result: VideoResult) -> list[list[int]]:
-    """The share of the picture, in thousandths, that each mask covers on each frame shown."""
+    """The area of each mask on each frame shown, in thousandths of the image."""
     return [
         [round(1000 * decode_rle(result.record(at, index).rle).mean()) for index in range(len(scene.expressions))]
         for at in (index - scene.frames[0] for index in scene.shown)
@@ -108,7 +108,7 @@ def areas_of(scene: Scene, result: VideoResult) -> list[list[int]]:
 
 
 def has_changed(scene: Scene, areas: Sequence[Sequence[int]]) -> bool:
-    """The masks are no longer those that the caption speaks of. Two thousandths of the picture are nothing."""
+    """Whether the masks are no longer those of the caption. Two thousandths of the image count as no change."""
     pairs = [
         (old, new) for olds, news in zip(scene.areas, areas, strict=True) for old, new in zip(olds, news, strict=True)
     ]
@@ -116,22 +116,22 @@ def has_changed(scene: Scene, areas: Sequence[Sequence[int]]) -> bool:
 
 
 def sheet(scene: Scene, frames: np.ndarray, result: VideoResult) -> np.ndarray:
-    """The frames shown, with masks and legend, (H, W, 3) uint8 RGB: beside each other, or a row an expression."""
+    """The frames shown, with masks and legend, (H, W, 3) uint8 RGB: in one row, or one row per expression."""
     everything = tuple(range(len(scene.expressions)))
     rows = [(index,) for index in everything] if scene.apart else [everything]
-    tiles = [tile(scene, frames, result, at, asked) for asked in rows for at in scene.shown]
+    tiles = [tile(scene, frames, result, at, rows_of_expressions) for rows_of_expressions in rows for at in scene.shown]
     columns = len(scene.shown) if scene.apart else COLUMNS
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
 
 
-def tile(scene: Scene, frames: np.ndarray, result: VideoResult, at: int, asked: Sequence[int]) -> np.ndarray:
-    """The frame at a position in the film, with what some of the expressions mean on it."""
+def tile(scene: Scene, frames: np.ndarray, result: VideoResult, at: int, indices: Sequence[int]) -> np.ndarray:
+    """The frame at a position in the video, with the masks of some expressions."""
     painter, position = Painter(OVERLAY_STYLE), at - scene.frames[0]
     image = frames[position].copy()
-    records = [result.record(position, index) for index in asked]
+    records = [result.record(position, index) for index in indices]
     painter.masks(image, [decode_rle(record.rle) for record in records])
-    names = [scene.expressions[index] for index in asked]
+    names = [scene.expressions[index] for index in indices]
     legend, corner = video_legend(names, (image.shape[0], image.shape[1]), OVERLAY_STYLE)
     legend.paint(image, corner, [record.present for record in records])
     rate = RATE if isinstance(scene.film, int) else STREET_RATE
@@ -141,45 +141,46 @@ def tile(scene: Scene, frames: np.ndarray, result: VideoResult, at: int, asked: 
 
 def section(scene: Scene, changed: bool) -> str:
     """The part of the page about a scene."""
-    asked = ", ".join(f"*{expression}*" for expression in scene.expressions)
+    expressions = ", ".join(f"*{expression}*" for expression in scene.expressions)
     warning = "\n\n**The masks have changed since this was written; the caption may be wrong.**" * changed
-    shown = f"[![{scene.title}]({scene.name}.jpg)]({scene.name}.jpg)"  # a link to itself: larger
-    head = f"## {scene.title}\n\nModel `{scene.model}`. Asked: {asked}.\n\n{shown}"
+    images = f"[![{scene.title}]({scene.name}.jpg)]({scene.name}.jpg)"  # a link to itself: larger
+    head = f"## {scene.title}\n\nModel `{scene.model}`. Asked: {expressions}.\n\n{images}"
     return f"{head}\n\n{scene.caption.strip()}{warning}\n"
 
 
 INTRODUCTION = """# Gallery
 
-What comes out with all defaults, and what is wrong with it. Nothing was picked out: every scene that was tried is here,
-and its captions were written after looking at every picture. A name in grey with a hollow square means: not there.
+Results with all defaults, and their errors. Scenes were not selected: every scene that was tried is here, and its
+caption was written after looking at every picture. A name in grey with a hollow square means: judged absent.
 
-The street is a film that `rvos models fetch demo` brings; it is not part of rvos. The shapes are drawn by `rvos synth`.
+The street video is downloaded with `rvos models fetch demo`; it is not part of rvos. The shapes are drawn by `rvos
+synth`.
 """
 
 
-def made(scene: Scene) -> list[list[int]]:
-    """The areas of a scene whose picture is there; else it is computed and drawn. Raises `RvosError`."""
-    asked = {key: value for key, value in asdict(scene).items() if key not in ("title", "caption", "areas")}
-    record, asked = OUT / f"{scene.name}.json", json.loads(json.dumps(asked))
+def areas_of_picture(scene: Scene) -> list[list[int]]:
+    """The areas of a scene, which is computed and drawn if it has no picture yet. Raises `RvosError`."""
+    settings = {key: value for key, value in asdict(scene).items() if key not in ("title", "caption", "areas")}
+    record, settings = OUT / f"{scene.name}.json", json.loads(json.dumps(settings))
     known = read_json(record, "remove it") if record.is_file() else {}
-    if known.get("asked") == asked:
+    if known.get("asked") == settings:
         return known["areas"]
     frames = frames_of(scene)
     result = segmenter_of(scene.model).segment(frames, scene.expressions)
     picture = cv2.cvtColor(sheet(scene, frames, result), cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(OUT / f"{scene.name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
     areas = areas_of(scene, result)
-    write_json(record, {"asked": asked, "areas": areas})
+    write_json(record, {"asked": settings, "areas": areas})
     return areas
 
 
 def main() -> int:
-    """Make the pictures that are not there yet, and the page."""
+    """Draw the missing pictures, and write the page."""
     make_folder(OUT)
     sections = [INTRODUCTION]
     for scene in read_scenes():
         try:
-            areas = made(scene)
+            areas = areas_of_picture(scene)
         except RvosError as error:
             print(f"the gallery: {error}", file=sys.stderr)
             return 2

@@ -1,4 +1,4 @@
-"""Our docstrings as the API reference wants them: comments of fields as docstrings, examples as code.
+"""Converts our docstrings for the API reference: comments of fields become docstrings, examples become code.
 
 An extension of griffe, which reads the sources for mkdocstrings; docs/site/zensical.toml names it.
 """
@@ -22,7 +22,7 @@ def with_examples(text: str) -> str:
 
 
 class HouseDocstrings(griffe.Extension):
-    """Gives every field without a docstring what its comment says, and examples their form."""
+    """Turns the comments of fields into docstrings, and examples into code blocks."""
 
     def on_attribute_instance(self, *, node: Any, attr: griffe.Attribute, **kwargs: Any) -> None:
         """Called by griffe for each attribute that it finds."""

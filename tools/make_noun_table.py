@@ -27,16 +27,16 @@ from image_core.language import words
 TARGET = Path(__file__).resolve().parents[1] / "image_core/language/nouns.tsv"
 ANIMALS = "05"
 THINGS = {"03", "05", "06", "13", "17", "18", "20", "27"}
-"""WordNet's files of what stands above all, animals, artifacts, food, natural objects, persons, plants, substances."""
+"""WordNet's files of top-level nouns, animals, artifacts, food, natural objects, persons, plants, substances."""
 BODY = "08"
 SIGNS = "10"
-"""Its file of communication: traffic lights and street signs are in it."""
+"""Its file of communication, which has traffic lights and street signs."""
 MOST_WORDS = 3
 MOST_SENSES = 3
-"""After which nobody thinks of a person: "trick"."""
+"""Number of senses among which a person counts: not in later ones, as of "trick"."""
 
 Meaning = tuple[frozenset[str], frozenset[str]]
-"""Classes of COCO, and ids of ImageNet."""
+"""(classes of COCO, ids of ImageNet)."""
 
 
 @dataclass(frozen=True)

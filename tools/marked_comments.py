@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def marked_comment(lines: Sequence[str], node: ast.AnnAssign) -> str:
-    """What the comment of a field says, of the lines of its source; "" without one."""
+    """The text of the comment of a field in the lines of its source; "" without one."""
     _, mark, behind = lines[(node.end_lineno or node.lineno) - 1].partition("#:")
     if mark:
         return behind.strip()

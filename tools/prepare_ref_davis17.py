@@ -1,4 +1,4 @@
-"""DAVIS 2017 and its text annotations into the tree that `rvos evaluate ref-davis17` reads.
+"""Converts DAVIS 2017 and its text annotations to the folder that `rvos evaluate ref-davis17` reads.
 
 python tools/prepare_ref_davis17.py RAW OUT
 
@@ -16,7 +16,7 @@ from rvos.data.prepare_davis import convert
 
 
 def main(arguments: list[str]) -> int:
-    """0 done, 2 the input is at fault."""
+    """The exit code: 0, or 2 for an error in the input."""
     parser = argparse.ArgumentParser(description="Convert DAVIS 2017 and its expressions to the form of Ref-DAVIS17.")
     parser.add_argument("raw", metavar="RAW", type=Path, help="the folder that holds DAVIS and davis_text_annotations")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder that becomes the dataset's root")

@@ -1,4 +1,4 @@
-"""Where the results of the benchmarks lie, and how a figure of theirs is written in a table."""
+"""The files of the benchmarks' results, and the formats of figures in tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marked_tables import ROOT
 BENCHMARKS = ROOT / "benchmarks"
 
 SOURCES: dict[str, str] = {
-    # What a table calls a result -> its file under benchmarks/. The script that wrote it lies in the same folder.
+    # Name of a result in tables -> its file under benchmarks/. The script that writes it is in the same folder.
     "embedded_model": "accuracy/embedded_model.json",
     "mask_prompts": "accuracy/mask_prompts.json",
     "masker_inputs": "accuracy/masker_inputs.json",
@@ -56,7 +56,7 @@ SOURCES: dict[str, str] = {
 
 
 def read(name: str) -> dict[str, Any]:
-    """The document of one result. Raises `OSError` or `ValueError` where there is none."""
+    """The document of one result. Raises `OSError` or `ValueError` if there is none."""
     return json.loads((BENCHMARKS / SOURCES[name]).read_text(encoding="utf-8"))
 
 

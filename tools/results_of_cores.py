@@ -11,7 +11,7 @@ from results_files import gained, number, points, read
 
 
 def cores() -> str:
-    """All cores after the same training from scratch, on test pictures."""
+    """All cores after the same training from scratch, on test images."""
     return _compared("cores")
 
 

@@ -124,7 +124,7 @@ def memory_flat() -> str:
 
 
 def start_up() -> str:
-    """What commands cost until they watch the first frame, beside the code before."""
+    """The cost of commands until they process the first frame, beside the earlier code."""
     rows = []
     for name, row in read("start_up")["rows"].items():
         cost = [number(row[which][key], digits) for key, digits in _START_UP for which in ("before", "now")]
@@ -166,7 +166,7 @@ def sequence_decoder() -> str:
 
 
 def synthetic_speed() -> str:
-    """Pictures that one core draws a second."""
+    """Images that one core draws per second."""
     document = read("synthetic_speed")
     rows = []
     for row in document["samples"]:
@@ -185,8 +185,8 @@ def photo_speed() -> str:
     }
     body = []
     for part in ("detector", "encoder", "decoder", "classifier", "words", "whole"):
-        asked = [number(row[part], 2) for row in rows.values()]
-        body.append([part, *asked, *(number(row[part], 2) if part in row else "" for row in before.values())])
+        times = [number(row[part], 2) for row in rows.values()]
+        body.append([part, *times, *(number(row[part], 2) if part in row else "" for row in before.values())])
     body.append(["boxes that get a mask", *(number(each) for each in boxes.values()), "", ""])
     titles = [f"{count} expression{'s' if int(count) > 1 else ''}" for count in rows]
     return table(("part", *titles, *(f"{title}, MobileSAM as released" for title in titles)), body)
@@ -218,7 +218,7 @@ def list_speed() -> str:
 
 
 def training_speed() -> str:
-    """Pictures that a training step takes in a processor second, by what is changed."""
+    """Images of a training step per processor second, by variant."""
     ways = read("training_speed")["ways"]
     first = next(iter(ways.values()))["pictures_a_processor_s"]
     rows = []

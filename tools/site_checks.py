@@ -1,4 +1,4 @@
-"""What is asked of the built site: no link is dead, and no page fetches anything from outside."""
+"""Checks of the built site: no link is dead, and no page fetches anything from outside."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 FETCHED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "preconnect", "dns-prefetch", "manifest"}
-"""What `rel` says of a <link> that a browser goes and gets."""
+"""Values of `rel` of <link> elements that a browser fetches."""
 FETCHED = {"src", "srcset", "poster", "data", "background"}
-"""Attributes of a page that a browser gets by itself."""
+"""Attributes whose addresses a browser fetches."""
 IN_STYLE = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
 ADDRESS = re.compile(r"""(?:https?:|(?<=["'`]))//[^\s"'`)<>\\]+""")
 NEVER_FETCHED = ("http://www.w3.org/", "https://www.w3.org/")
-"""Names of XML languages."""
+"""Addresses that are XML namespaces."""
 ON_DEMAND = {
-    # What the generator's script gets for pages that ask for it, and what on a page would ask.
+    # Addresses in the generator's script, and the elements of a page that make it fetch them.
     "unpkg.com/mermaid": 'class="mermaid"',
     "unpkg.com/glightbox": "glightbox",
     "unpkg.com/ace-builds": "pyodide",
     "unpkg.com/pyodide": "pyodide",
     "cdn.jsdelivr.net/pyodide": "pyodide",
-    "unpkg.com/resize-observer-polyfill": "",  # of browsers before 2020; the pages' policy forbids it to them
+    "unpkg.com/resize-observer-polyfill": "",  # for browsers before 2020; forbidden by the pages' policy
     "api.github.com/": 'data-md-component="source"',
     "${e}/api/v4/projects": 'data-md-component="source"',
 }
@@ -32,15 +32,15 @@ ON_DEMAND = {
 
 @dataclass
 class Page:
-    """What a page of the site holds."""
+    """The links of a page of the site."""
 
-    #: What links may point at.
+    #: Targets that links may have.
     anchors: set[str] = field(default_factory=set)
     #: Targets of <a href>.
     links: list[str] = field(default_factory=list)
-    #: What a browser gets by itself.
+    #: Addresses that a browser fetches.
     fetched: list[str] = field(default_factory=list)
-    #: The page's own policy of what may be fetched, "" without one.
+    #: The content security policy of the page, "" without one.
     policy: str = ""
 
 
@@ -74,25 +74,25 @@ class _Reader(HTMLParser):
 
 
 def in_style(text: str) -> list[str]:
-    """What a style sheet gets: `url(...)` and `@import`."""
+    """Addresses that a style sheet fetches: `url(...)` and `@import`."""
     return [first or second for first, second in IN_STYLE.findall(text)]
 
 
 def read_page(text: str) -> Page:
-    """What a page of HTML holds."""
+    """The links of an HTML page."""
     reader = _Reader()
     reader.feed(text)
     return reader.page
 
 
 def is_outside(target: str) -> bool:
-    """A browser would ask another machine for it."""
+    """Whether a browser would fetch it from another machine."""
     parts = urlsplit(target)
     return bool(parts.netloc) or parts.scheme not in ("", "data", "blob", "mailto")
 
 
 def faults_of(site: Path) -> list[str]:
-    """Everything that is wrong with a built site, a line each."""
+    """The errors of a built site, one line each."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(site.rglob("*.html"))}
     found = (_of_pages(site, texts), _of_styles(site), _of_scripts(site, texts))
     return [fault for kind in found for fault in kind] if texts else [f"{site}: expected pages, got none"]
@@ -122,8 +122,8 @@ def _of_scripts(site: Path, texts: dict[Path, str]) -> Iterator[str]:
         for address, asks in _addresses(path.read_text(encoding="utf-8")):
             askers = [str(page.relative_to(site)) for page, text in texts.items() if asks and asks in text]
             if asks is None or askers:
-                told = f", asked by {', '.join(askers[:3])}" if askers else ""
-                yield f"{path.relative_to(site)}: may fetch {address}{told}"
+                cause = f", asked by {', '.join(askers[:3])}" if askers else ""
+                yield f"{path.relative_to(site)}: may fetch {address}{cause}"
 
 
 def _dead(path: Path, pages: dict[Path, Page]) -> Iterator[str]:
@@ -131,14 +131,14 @@ def _dead(path: Path, pages: dict[Path, Page]) -> Iterator[str]:
         parts = urlsplit(target)
         if is_outside(target) or parts.scheme:
             continue
-        found = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        targets = (path.parent / unquote(parts.path)).resolve() if parts.path else path
         anchor = unquote(parts.fragment)
-        if not found.is_file() or (anchor and found in pages and anchor not in pages[found].anchors):
+        if not targets.is_file() or (anchor and targets in pages and anchor not in pages[targets].anchors):
             yield target
 
 
 def _addresses(script: str) -> Iterator[tuple[str, str | None]]:
-    """Addresses in a script, with what on a page makes it ask for them; None where that is not known."""
+    """(address in a script, the element of a page that makes the script fetch it; None if unknown)."""
     for address in sorted(set(ADDRESS.findall(script))):
         if not address.startswith(NEVER_FETCHED):
             yield address, next((asks for part, asks in ON_DEMAND.items() if part in address), None)

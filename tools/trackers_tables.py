@@ -1,4 +1,4 @@
-"""The table of docs/trackers.md, made from the short names of trackers and from what they were measured to cost.
+"""The table of docs/trackers.md, generated from the short names of trackers and their measured costs.
 
 python tools/trackers_tables.py
 

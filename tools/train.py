@@ -14,7 +14,7 @@ from rvos.configuration import train_config
 
 
 def main(overrides: list[str]) -> int:
-    """0 done, 2 the input is at fault."""
+    """The exit code: 0, or 2 for an error in the input."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         path = train(train_config(overrides), command="tools/train.py " + " ".join(overrides))

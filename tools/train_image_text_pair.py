@@ -1,4 +1,5 @@
-"""Trains the small image-text pair on synthetic pictures and expressions, without boxes and masks; goes on when killed.
+"""Trains the small image-text pair on synthetic images and expressions, without boxes and masks. An interrupted
+training is continued.
 
 python tools/train_image_text_pair.py --out DIR [--steps N] [--seed S]
 

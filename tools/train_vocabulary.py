@@ -29,9 +29,9 @@ PROBE = 'the jagged vehicle\'s 2nd-left wheel (no. 7), quartz & "zebra" ~ {x_1}^
 
 
 def train_vocabulary(lines: Sequence[str], pieces: int = 400) -> PreTrainedTokenizerFast:
-    """A lower-casing WordPiece: about `pieces` trained ones, and every word of `lines` whole.
+    """A lower-casing WordPiece tokenizer with about `pieces` trained word pieces and every whole word of `lines`.
 
-    Any printable ASCII text can be spelled with it: each character is there, alone and as a continuation. The trainer
+    It covers any printable ASCII text: each character is in the vocabulary, alone and as a continuation. The trainer
     breaks ties at random, so fragments and ids differ from run to run; a model file carries its own tokenizer.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))

@@ -1,1 +1,1 @@
-"""How right models and their parts are: the embedded one, `photo`, the cores of the papers, the mask tracker."""
+"""The accuracy of models and their parts: the embedded one, `photo`, the cores of the papers, the mask tracker."""

@@ -1,18 +1,18 @@
-"""All cores on the same synthetic pictures, steps and seeds: masks, presence, families, cost; and ablations of papers.
+"""All cores on the same synthetic images, steps and seeds: masks, presence, families, cost; and ablations of papers.
 
 python -m benchmarks.accuracy.cores [--steps 1500] [--seeds 0 ...] [--only NAME ...]
 python -m benchmarks.accuracy.cores --encoders s2rm_tiny [--ablations] ...
 
 Every core is trained by the code of `rvos train`, with its experiment's network and learning rate, on the training
-pictures at 128 px, 8 pictures of 4 expressions a step. It begins from scratch, or with `--encoders` from the trained
-encoders of a model: the papers' begin from trained ones as well, and a short training then tells more of what is
-between and behind them. Only the cores whose encoders are the model's can begin so. `--ablations`: parts of the papers
-changed, one each, the readings of S2RM's recurrence, and what frozen encoders are worth to HARIS.
+images at 128 px, 8 images of 4 expressions a step. It begins from scratch, or with `--encoders` from the trained
+encoders of a model: those of the papers begin from trained encoders as well, and a short training then shows more of
+the parts between and behind them. This needs a core with the encoders of that model. `--ablations`: one part of a paper
+changed in each run, the interpretations of S2RM's recurrence, and HARIS with frozen encoders.
 
 Figures are of the whole test split and of the compositional one. 400 steps take 10 to 20 minutes on one core without
-AVX-512. Runs are kept under runs/cores and continue where they were killed. `--only` names those that a call trains, in
-this order; `--only none` trains nothing. The result holds what is finished, and keeps what an earlier call with the
-same settings measured of others.
+AVX-512. Runs are kept under runs/cores; an interrupted run is continued. `--only` names the cores to train, in this
+order; `--only none` trains none. The result holds the finished cores, and keeps the figures of others that an earlier
+call measured with the same settings.
 
 The result is cores.json or cores_trained_encoders.json, each with a .jpg: masks on ten scenes; or ablations.json.
 """
@@ -114,13 +114,13 @@ ABLATIONS: dict[str, Core] = {
 
 @dataclass(frozen=True)
 class Start:
-    """What all trainings of a comparison begin with: nothing, or the encoders of a model file; and how long they go."""
+    """The start of all trainings of a comparison, scratch or the encoders of a model file, and their length."""
 
     encoders: Path | None
     steps: int
 
     def settings(self, name: str, core: Core, seed: int) -> TrainConfig:
-        """One training. What experiments set otherwise for their own purposes is the same for all."""
+        """The settings of one training. All that is not part of the core is the same for all of them."""
         run = f"{name.replace(' ', '_').replace(',', '').replace(chr(39), '')}_{seed}"
         scratch = self.encoders is None
         out = RUNS / f"{self.steps}_steps{'' if scratch else '_from_encoders'}" / run
@@ -135,7 +135,7 @@ class Start:
         )  # fmt: skip
 
     def train(self, settings: TrainConfig, command: str) -> None:
-        """Train, or go on with what an earlier call began."""
+        """Train, or continue the run of an earlier call."""
         if self.encoders is not None and settings.init is not None and not Path(settings.init).exists():
             make_folder(settings.out.parent)
             with_encoders_of(self.encoders, settings, Path(settings.init))
@@ -143,11 +143,11 @@ class Start:
 
 
 def figures_of(name: str, settings: TrainConfig) -> dict[str, Any]:
-    """What a trained core finds on the splits, and what it costs there; computed once and kept in the run's folder."""
+    """The figures of a trained core on the splits, and its cost; computed once and kept in the folder of the run."""
     model, kept = settings.out / "model.safetensors", settings.out / "figures.json"
     digest = digest_of(model)
-    if kept.exists() and (known := json.loads(kept.read_text()))["model_sha256"] == digest:
-        return known
+    if kept.exists() and (stored := json.loads(kept.read_text()))["model_sha256"] == digest:
+        return stored
     segmenter = ImageSegmenter.load(model, "cpu")
     scored = {split: _scored(segmenter, split, settings.out / split) for split in SPLITS}
     figures = {
@@ -183,15 +183,15 @@ def _scored(segmenter: ImageSegmenter, split: str, out: Path) -> dict[str, Any]:
 
 
 def gflop_of(settings: TrainConfig) -> float:
-    """Of one picture with one expression, at the size of training."""
+    """GFLOP of one image with one expression, at the size of training."""
     return operations(weightless(settings.model), settings.preprocessing.size_px, 1, settings.model.max_words)
 
 
 def cpu_s(segmenter: ImageSegmenter) -> float:
-    """Processor seconds a picture with one expression, the median of some."""
-    pictures, spent = SyntheticImageSet(SPLITS[0]), []
+    """Processor seconds per image with one expression, the median of several images."""
+    images, spent = SyntheticImageSet(SPLITS[0]), []
     for index in range(TIMED):
-        sample = pictures.sample(index)
+        sample = images.sample(index)
         began = time.process_time()
         segmenter.segment(sample.image, sample.expressions[:1])
         spent.append(time.process_time() - began)
@@ -215,9 +215,9 @@ def draw(models: dict[str, Path], path: Path) -> None:
 
 
 def _tile(scene: ImageSample, mask: np.ndarray) -> np.ndarray:
-    picture = scene.image.copy()
-    Painter(OVERLAY_STYLE).masks(picture, [mask])
-    small = cv2.resize(picture, (TILE_PX - 4, TILE_PX - 4), interpolation=cv2.INTER_AREA)
+    image = scene.image.copy()
+    Painter(OVERLAY_STYLE).masks(image, [mask])
+    small = cv2.resize(image, (TILE_PX - 4, TILE_PX - 4), interpolation=cv2.INTER_AREA)
     return cv2.copyMakeBorder(small, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(32,) * 3)
 
 
@@ -240,7 +240,7 @@ def main() -> None:
     if unknown:
         parser.error(f"--only: expected some of {', '.join(table)}, or none, got {', '.join(unknown)}")
     if arguments.ablations and encoders is None:
-        parser.error("--ablations: expected --encoders MODEL beside it; from scratch a short training tells nothing")
+        parser.error("--ablations: expected --encoders MODEL beside it; a short training from scratch shows nothing")
     one_thread()
     start = Start(encoders, arguments.steps)
     wanted = list(table) if arguments.only is None else arguments.only
@@ -257,13 +257,13 @@ def main() -> None:
     out = arguments.out
     if out == BENCHMARK.result and encoders is not None:
         out = out.with_name("ablations.json" if arguments.ablations else "cores_trained_encoders.json")
-    told = {
+    header = {
         "splits": list(SPLITS),
         "encoders": None if encoders is None else {"model": encoders.stem, "sha256": digest_of(encoders)},
         "steps": arguments.steps,
     }
-    kept = rows_with_earlier(rows, out, told, by=("core", "seed"))
-    BENCHMARK.write(out, {**told, "rows": sorted(kept, key=lambda row: row["seed"])})
+    kept = rows_with_earlier(rows, out, header, by=("core", "seed"))
+    BENCHMARK.write(out, {**header, "rows": sorted(kept, key=lambda row: row["seed"])})
     if not arguments.ablations and models.keys() == table.keys():
         draw(models, out.with_suffix(".jpg"))
 

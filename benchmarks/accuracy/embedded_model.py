@@ -1,10 +1,10 @@
-"""The figures and the card of the embedded model, from nothing.
+"""Measures the embedded model and writes its card.
 
 python -m benchmarks.accuracy.embedded_model [--model NAME|FILE] [--training runs/FIRST runs/SECOND ...]
 
 Evaluates the model on both synthetic test splits, each also with shuffled expressions (the text-blind control), by the
 code of `rvos evaluate synthetic-images`; interrupted evaluations continue. About 8 minutes on one core. --training adds
-runs that came after those which the result already tells of: their hours and their curves, which go into docs/.
+runs that came after those in the result: their hours and their curves, which are copied to docs/.
 
 The result is embedded_model.json, beside this file, and the card beside the model.
 """
@@ -38,11 +38,11 @@ SIDE_BY_SIDE = (
     "- The cells of the feature map exchange information by `update: side_by_side`. It is ours, and replaces the",
     "  recurrence of the paper; if it covers every row, it is attention over the whole map",
 )
-"""What the card says of a model that is not the paper's."""
+"""Lines of the card for a model that differs from the paper."""
 
 
 def evaluate(model: str) -> dict[str, dict[str, Any]]:
-    """Split -> figures in all and by family; `<split>, shuffled` -> the control."""
+    """Split -> figures over all expressions and by family; `<split>, shuffled` -> those of the control."""
     segmenter = ImageSegmenter.load(model, "cpu")
     identity = describe(segmenter)
     results = {}
@@ -64,7 +64,7 @@ def evaluate(model: str) -> dict[str, dict[str, Any]]:
 
 
 def training_hours(folder: Path) -> float:
-    """Hours by the log's own speeds, without the scoring."""
+    """Hours of training by the speeds in the log, without validation."""
     lines = [line for line in read_log(folder / "log.jsonl") if line["kind"] == "train"]
     batch = json.loads((folder / "settings.json").read_text())["settings"]["batch_images"]
     steps = [lines[0]["step"], *(b["step"] - a["step"] for a, b in pairwise(lines))]
@@ -72,21 +72,21 @@ def training_hours(folder: Path) -> float:
 
 
 def history(model: str, recorded: list[dict[str, Any]], runs: list[Path]) -> list[dict[str, Any]]:
-    """[{runs, hours, curves}] of the whole training: what was recorded before, then `runs`; copies their curves."""
+    """[{runs, hours, curves}] of the whole training: earlier records, then `runs`, whose curves are copied to docs/."""
     if not runs:
         return recorded
     first = 1 + sum(len(part["curves"]) for part in recorded)
-    pictures = [f"{model}_curves_{first + i}.png" for i in range(len(runs))]
-    for run, picture in zip(runs, pictures, strict=True):
-        shutil.copy(run / "curves.png", DOCS / picture)
+    curves = [f"{model}_curves_{first + i}.png" for i in range(len(runs))]
+    for run, name in zip(runs, curves, strict=True):
+        shutil.copy(run / "curves.png", DOCS / name)
     hours = round(sum(map(training_hours, runs)), 2)
-    return [*recorded, {"runs": [run.name for run in runs], "hours": hours, "curves": pictures}]
+    return [*recorded, {"runs": [run.name for run in runs], "hours": hours, "curves": curves}]
 
 
 def card(
     name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], training: list[dict[str, Any]], date: str
 ) -> str:
-    """The model card, Markdown; `training` is what `history` gives."""
+    """The model card as Markdown. training: as returned by `history`."""
     origin = header["provenance"]
     hours = f"{sum(part['hours'] for part in training):.1f} hours of training steps on two shared cores"
     side_by_side = header["model"]["config"].get("update") == "side_by_side"
@@ -124,14 +124,14 @@ def card(
         values = [results[split]["families"][family][figure] for split in SPLITS]
         lines.append(f"| {family} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
     lines += ["", *presence_lines(header, results)]
-    curves = [picture for part in training for picture in part["curves"]]
-    for i, picture in enumerate(curves, 1):
-        lines += ["", f"![Run {i}: losses and validation figures over the steps](../../docs/{picture})"]
+    curves = [name for part in training for name in part["curves"]]
+    for i, name in enumerate(curves, 1):
+        lines += ["", f"![Run {i}: losses and validation figures over the steps](../../docs/{name})"]
     return "\n".join([*lines, ""])
 
 
 def presence_lines(header: dict[str, Any], results: dict[str, dict[str, Any]]) -> list[str]:
-    """What presence is worth, Markdown."""
+    """The section on presence, as Markdown."""
     odds = header["provenance"]["scores"].get("presence_odds")
     lines = [
         "Presence: AUC, and N-acc at the threshold that keeps 95 % of the expressions with a target. This threshold is",
@@ -142,9 +142,9 @@ def presence_lines(header: dict[str, Any], results: dict[str, dict[str, Any]]) -
         "|---|---|---|---|---|",
     ]
     for split in SPLITS:
-        told = results[split]["presence"]
-        of = [told["N-acc_of"].get(name) for name in ("unseen pairs", "held-out phrasings")]
-        values = [told["AUC"], told["N-acc_at_T-acc_0.95"], *of]
+        presence = results[split]["presence"]
+        n_acc_of = [presence["N-acc_of"].get(name) for name in ("unseen pairs", "held-out phrasings")]
+        values = [presence["AUC"], presence["N-acc_at_T-acc_0.95"], *n_acc_of]
         lines.append(f"| {split} | " + " | ".join("" if v is None else f"{v:.3f}" for v in values) + " |")
     lines += ["", "*Unseen pairs* of shape and colour, and *held-out phrasings*, do not occur in training."]
     if odds is not None:

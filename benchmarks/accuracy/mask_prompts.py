@@ -2,10 +2,11 @@
 
 python -m benchmarks.accuracy.mask_prompts [--clips FOLDER] [--masker photo]
 
-FOLDER holds a folder a clip with `frames/*.jpg` and `masks/*.png` (0 / 255); by default clips/masked of RVOS_SHARED.
-The tracker alone, no words and no learned weights, beside two baselines in the same run: the first mask held still, and
-the first mask carried along optical flow (DIS MEDIUM at 480p, backward, linear). With --masker also the tracker whose
-masks are drawn anew now and then, as `--set masker=photo` does it. One thread, a minute or two; with photo ten more.
+FOLDER holds a folder per clip with `frames/*.jpg` and `masks/*.png` (0 / 255); by default clips/masked of RVOS_SHARED.
+The tracker alone, without words and learned weights, and two baselines in the same run: the first mask on every frame,
+and the first mask warped by optical flow (DIS MEDIUM at 480p, backward, linear). With --masker also the tracker with
+masks refined by a masker from time to time, as by `--set masker=photo`. One thread, a minute or two; with photo ten
+more.
 
 The result is mask_prompts.json, beside this file; runs/mask_prompts.png (truth green, ours red) is not for shipping.
 """
@@ -65,7 +66,7 @@ def refined_by(masker: str) -> System:
 
 
 def systems(masker: str) -> dict[str, System]:
-    """What is measured, by name."""
+    """Name -> system that is measured."""
     plain = {"held still": held_still, "flow chain": flow_chain, "tracker": tracked}
     return plain if masker == NO_MASKER else plain | {f"tracker, masker {masker}": refined_by(masker)}
 

@@ -1,7 +1,7 @@
-"""What a dense model's masks are worth at the threshold that suits it best, and how much of that is due to the words.
+"""The masks of a dense model at its best threshold of the log-odds, and how much of their quality is due to the words.
 
-A mask is where the log-odds of a model are above 0. After a short training a model may well rank the pixels of a target
-first and still have no pixel above 0. Its mIoU is then nearly 0 and says nothing of what it has learned.
+A mask is where the log-odds of a model are above 0. After a short training a model may rank the pixels of the target
+highest and still have no pixel above 0. Its mIoU is then nearly 0, and does not show what it has learned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEST_IMAGES = 250
 
 def at_best_threshold(segmenter: ImageSegmenter) -> dict[str, float]:
     """The threshold with the highest mIoU on validation images, and the mIoU with it on test images: with their own
-    expressions, and with those of another image. Presence is not asked."""
+    expressions, and with those of another image. Presence is ignored."""
     tried = _miou(segmenter, "val", VALIDATION_IMAGES, LOG_ODDS)
     best = LOG_ODDS[int(tried.argmax())]
     (own,) = _miou(segmenter, "test", TEST_IMAGES, (best,))
@@ -32,13 +32,13 @@ def at_best_threshold(segmenter: ImageSegmenter) -> dict[str, float]:
 def _miou(
     segmenter: ImageSegmenter, split: str, images: int, thresholds: Sequence[float], words_of: int = 0
 ) -> np.ndarray:
-    """(thresholds,) mIoU over the expressions that have a target. words_of: how many images further on the words are
-    taken from, while the truth stays."""
+    """(thresholds,) mIoU over the expressions that have a target. words_of: offset of the image from which the
+    expressions are taken; the truth stays."""
     data, ious = SyntheticImageSet(split), []
     for index in range(images):
         sample = data.sample(index)
         answers = segmenter.segment(sample.image, data.expressions((index + words_of) % images))
-        # Images have equally many expressions, so that every truth meets one.
+        # All images have the same number of expressions, so that each truth is paired with one.
         for answer, truth in zip(answers, sample.masks, strict=True):
             if truth.any():
                 log_odds = answer.log_odds(truth.shape)

@@ -1,12 +1,12 @@
-"""How good MobileSAM's masks are when less is encoded: without the padding of the release, and from smaller pictures.
+"""MobileSAM's masks when less is encoded: without the padding of the release, and from smaller images.
 
 python -m benchmarks.accuracy.masker_inputs [--clips FOLDER] [--every 16]
 
 FOLDER holds a folder a clip with `frames/*.jpg` and `masks/*.png` (0 / 255); by default clips/masked of RVOS_SHARED.
-The box of the true mask is given, and the same box grown and shifted by a few hundredths of its sides, as a detector's
-might be. J is the mean of both; the difference to the release is paired by frame, with its 95 % interval over frames.
-"same" is the mean IoU with the masks of the release. Processor seconds are those of the encoder for a picture of
-854x480. One thread, ten minutes; the fetched weights (RVOS_HOME) are used.
+The prompt is the box of the true mask, and the same box enlarged and shifted by a few hundredths of its sides, as a
+detector's box might be. J is the mean of both; the difference to the release is paired by frame, with its 95 % interval
+over frames. "same" is the mean IoU with the masks of the release. Processor seconds are those of the encoder for an
+image of 854x480. One thread, ten minutes; the fetched weights (RVOS_HOME) are used.
 
 The result is masker_inputs.json, beside this file.
 """
@@ -34,12 +34,12 @@ from image_core.weights.cache import weights_of
 
 BENCHMARK = Benchmark(__file__, __doc__)
 GROWN = np.array([-0.03, -0.04, 0.05, 0.02])
-"""How the second box differs, in sides of the first."""
+"""Change of the box's corners (x0, y0, x1, y1), in sides of the box."""
 RELEASED = "padded, as released"
 
 
 class SmallerSam(MobileSam):
-    """Pictures are scaled to `side_px`, and their places told in shares of that."""
+    """Scales images, and the coordinates of boxes, to `side_px`."""
 
     def __init__(self, encoder: Path, decoder: Path, side_px: int) -> None:
         super().__init__(encoder, decoder, device="cpu")
@@ -50,7 +50,7 @@ class SmallerSam(MobileSam):
 
 
 class UnpaddedSam(MobileSam):
-    """Nothing is heard but the picture."""
+    """Leaves out the padding."""
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
         super().__init__(encoder, decoder, device="cpu")
@@ -69,7 +69,7 @@ ARMS: Mapping[str, Callable[[Path, Path], MobileSam]] = {
 
 
 def boxes_of(truth: np.ndarray) -> list[Box]:
-    """The box of a mask, and one that is a little off."""
+    """The box of a mask, and one that is slightly wrong."""
     rows, columns = np.flatnonzero(truth.any(1)), np.flatnonzero(truth.any(0))
     box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
     height, width = truth.shape
@@ -79,7 +79,7 @@ def boxes_of(truth: np.ndarray) -> list[Box]:
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two masks of which one at least is not empty."""
+    """IoU of two masks, at least one of which is not empty."""
     intersection, union = overlap(a, b)
     return intersection / union
 
@@ -90,7 +90,7 @@ def measured(arm: MobileSam, image: np.ndarray, truth: np.ndarray) -> tuple[list
     start = time.process_time()
     embedding = arm.encode_image(image)
     seconds = time.process_time() - start
-    masks = [max(drawn, key=lambda drawing: drawing.quality).mask for drawn in arm.predict_masks(embedding, boxes)]
+    masks = [max(found, key=lambda one: one.quality).mask for found in arm.predict_masks(embedding, boxes)]
     return masks, float(np.mean([iou(mask, truth) for mask in masks])), seconds
 
 
@@ -111,7 +111,7 @@ def row(own: Sequence[tuple], released: Sequence[tuple]) -> dict[str, Any]:
 def main() -> None:
     parser = BENCHMARK.parser()
     parser.add_argument("--clips", type=Path, default=SHARED / "clips/masked")
-    parser.add_argument("--every", type=int, default=16, help="frames from one that is looked at to the next")
+    parser.add_argument("--every", type=int, default=16, help="frames between two that are measured")
     options = parser.parse_args()
     one_thread()
     weights = weights_of("photo")

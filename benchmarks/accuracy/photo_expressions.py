@@ -1,7 +1,7 @@
-"""What is asked of single frames of real clips, and where a person who looked at them sees it.
+"""Expressions about single frames of real clips, and the boxes of their targets as a person sees them.
 
-A box is x0 y0 x1 y1 in shares of the width and the height, read off the frame by eye. A list of boxes is what is meant
-together; several lists are answers that are all right; no list: the frame shows nothing of the kind.
+A box is x0 y0 x1 y1 in shares of width and height, estimated by eye. A list holds the boxes of all targets; several
+lists are alternative answers that are all right; no list: the target is absent.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _HORSE, _RIDER = (0.25, 0.27, 0.57, 0.72), (0.42, 0.16, 0.49, 0.52)
 _LEFT_MAN, _RIGHT_MAN = (0.355, 0.25, 0.47, 0.87), (0.45, 0.22, 0.6, 0.82)
 _DANCER = (0.38, 0.03, 0.66, 1.0)
 
-PICTURES: dict[tuple[str, int], dict[str, Answers]] = {
-    # (file or folder of pictures below clips/, frame): expression -> answers
+FRAMES: dict[tuple[str, int], dict[str, Answers]] = {
+    # (file or folder of images below clips/, frame): expression -> answers
     ("masked/judo_frames", 0): {
         "the person at the right edge": (((0.91, 0.36, 1.0, 0.67),), ((0.89, 0.12, 0.97, 0.54),)),
         "one of the two men in the middle": (((0.39, 0.03, 0.53, 0.82),), ((0.49, 0.05, 0.62, 0.87),)),

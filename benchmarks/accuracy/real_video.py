@@ -1,13 +1,13 @@
-"""How well a sentence finds its object in real photographs, frame by frame and without time.
+"""How well expressions are segmented on real frames, each frame by itself.
 
 python -m benchmarks.accuracy.real_video [--model NAME] [--clips FOLDER] [--no-ablations]
 
 FOLDER holds a folder a clip with `frames/*.jpg` and `masks/*.png` (0 / 255); by default clips/masked of RVOS_SHARED,
-seven sequences of DAVIS-2016 with an expression each of Ref-DAVIS17. The model (by default `photo`) is asked on every
+seven sequences of DAVIS-2016 with an expression each of Ref-DAVIS17. The model (by default `photo`) answers every
 fourth frame. Beside its answers (J, F and their mean): the best of its candidates (oracle); the expression of another
-clip (control); and how often something is shown for 30 expressions about what is not there. Then the same without parts
-of the model, and with DeepLab as its detector where `python -m benchmarks.accuracy.deeplab` has brought it. Nothing may
-be tuned on these clips. One thread, some 25 minutes.
+clip (control); and how often a mask is shown for 30 expressions about absent objects. Then the same without parts of
+the model, and with DeepLab as its detector if `python -m benchmarks.accuracy.deeplab` has downloaded it. Nothing may be
+tuned on these clips. One thread, some 25 minutes.
 
 The result is real_video.json; runs/photo/<clip>.jpg (truth green, answers red) is not for shipping.
 """
@@ -51,7 +51,7 @@ CONTROL = {
     "dog": "a white car crossing a signal",
     "libby": "a girl in a blue dress twirling",
 }
-"""Of each clip, what is asked of another one that shows something else."""
+"""Clip -> expression of another clip, which shows other objects."""
 ABSENT = {
     "breakdance": ("a dog", "a bicycle", "a black cat", "an elephant"),
     "camel": ("a zebra", "an elephant", "a bus", "a man in a blue jacket", "a bird flying"),
@@ -65,15 +65,17 @@ ABSENT = {
 
 
 class WithoutRules(Grounded):
-    """Places and relations are not heard."""
+    """Ignores places and relations."""
 
     def understanding(self, expression: str) -> Understanding:
-        heard = super().understanding(expression)
-        return replace(heard, referent=Referent(heard.thing.noun, heard.thing.key), is_strict=False)
+        understanding = super().understanding(expression)
+        return replace(
+            understanding, referent=Referent(understanding.thing.noun, understanding.thing.key), is_strict=False
+        )
 
 
 class WithoutColours(Grounded):
-    """Colours are not heard."""
+    """Ignores colours."""
 
     def understanding(self, expression: str) -> Understanding:
         kept = [word for word in expression.split() if word.lower() not in COLOURS.keys() | TONES.keys()]
@@ -81,7 +83,7 @@ class WithoutColours(Grounded):
 
 
 def without_squares(model: Grounded) -> Grounded:
-    """The detector looks at the whole picture alone."""
+    """The detector runs on the whole image only, not on squares of it."""
     assert isinstance(model.detector, SSDLiteDetector)
     detector = model.detector
     changed = object.__new__(SSDLiteDetector)
@@ -90,7 +92,7 @@ def without_squares(model: Grounded) -> Grounded:
 
 
 def with_deeplab(model: Grounded) -> Grounded:
-    """Another detector. Raises `CheckpointError` where it was not brought."""
+    """With DeepLab as the detector. Raises `CheckpointError` if it was not downloaded."""
     return Grounded(deeplab.DeepLabDetector(deeplab.local_copy()), model.masker, model.classifier)
 
 
@@ -110,7 +112,7 @@ def scores(masks: Sequence[np.ndarray], truth: np.ndarray) -> dict[str, float]:
 
 
 def best_candidates(answers: Sequence[MaskAnswer], truth: np.ndarray) -> list[np.ndarray]:
-    """Of each answer the candidate of the highest J; nothing where there is none."""
+    """The candidate of each answer with the highest J; an empty mask if there is none."""
     chosen = []
     for answer, true in zip(answers, truth, strict=True):
         masks = [np.zeros_like(true), *(candidate.mask for candidate in answer.candidates)]
@@ -119,14 +121,14 @@ def best_candidates(answers: Sequence[MaskAnswer], truth: np.ndarray) -> list[np
     return chosen
 
 
-def asked(model: MaskModel, clip: RealClip, expressions: Sequence[str], every: int) -> list[list[MaskAnswer]]:
-    """E lists of answers, one a frame that is asked."""
+def answers_of(model: MaskModel, clip: RealClip, expressions: Sequence[str], every: int) -> list[list[MaskAnswer]]:
+    """E lists of answers, one answer per measured frame."""
     rows = [ask(model, image, expressions) for image in clip.images[::every]]
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def drawn(clip: RealClip, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """A sheet of frames with the truth in green and what was answered in red."""
+def contact_sheet(clip: RealClip, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """A contact sheet of frames with the truth in green and the answers in red."""
     every = np.linspace(0, len(masks) - 1, min(SHOWN, len(masks))).round().astype(int)
     tiles = []
     for at in every:
@@ -142,12 +144,12 @@ def drawn(clip: RealClip, masks: Sequence[np.ndarray]) -> np.ndarray:
 def measured(model: MaskModel, clip: RealClip) -> dict[str, Any]:
     """The figures of one clip, and its sheet."""
     truth = clip.masks[::EVERY]
-    own, other = asked(model, clip, [clip.expression, CONTROL.get(clip.name, "a bicycle")], EVERY)
+    own, other = answers_of(model, clip, [clip.expression, CONTROL.get(clip.name, "a bicycle")], EVERY)
     masks = [answer.mask(true.shape) for answer, true in zip(own, truth, strict=True)]
     control = [answer.mask(true.shape) for answer, true in zip(other, truth, strict=True)]
     RUNS.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(RUNS / f"{clip.name}.jpg"), drawn(clip, masks)[..., ::-1])
-    absent = asked(model, clip, ABSENT.get(clip.name, ()), ABSENT_EVERY)
+    cv2.imwrite(str(RUNS / f"{clip.name}.jpg"), contact_sheet(clip, masks)[..., ::-1])
+    absent = answers_of(model, clip, ABSENT.get(clip.name, ()), ABSENT_EVERY)
     return {
         "expression": clip.expression,
         "frame by frame": scores(masks, truth),
@@ -171,7 +173,7 @@ def ablated(model: Grounded, clips: Sequence[RealClip]) -> dict[str, Any]:
             print(f"{name}: left out: {error}", flush=True)
             continue
         for clip in clips:
-            (answers,) = asked(changed, clip, [clip.expression], EVERY)
+            (answers,) = answers_of(changed, clip, [clip.expression], EVERY)
             truth = clip.masks[::EVERY]
             own[clip.name] = scores([a.mask(t.shape) for a, t in zip(answers, truth, strict=True)], truth)["J&F"]
         figures[name] = {"mean": round(float(np.mean(list(own.values()))), 4), **own}

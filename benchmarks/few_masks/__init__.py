@@ -1,1 +1,1 @@
-"""Learning with few masks: how good the models become, and the parts that make pseudo labels."""
+"""Learning with few masks: the accuracy of the models, and of the parts that produce pseudo labels."""

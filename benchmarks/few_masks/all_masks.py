@@ -1,14 +1,14 @@
-"""SafaRi on all masks of `few_masks`: what more steps bring, and encoders that a dense loss trained.
+"""SafaRi on all masks of `few_masks`: with more steps, and with encoders that were trained with a dense loss.
 
 python -m benchmarks.few_masks.all_masks [--only ARM ...]
 
-More steps: another 2,500 after the 2,500 of `few_masks --only labels_100_s0`, which has to be there. Encoders: in the
-paper both are trained before SafaRi begins. Here a dense model, S2RM over SafaRi's own encoders, is trained on the same
-masks, and SafaRi begins with its encoders, for 500 steps beside 500 from scratch. The figures tell what is left to win:
+More steps: another 2,500 after the 2,500 of `few_masks --only labels_100_s0`, which has to be finished. Encoders: in
+the paper both are trained before SafaRi. Here a dense model, S2RM over SafaRi's own encoders, is trained on the same
+masks, and SafaRi begins with its encoders, for 500 steps beside 500 from scratch. The figures locate the errors:
 how often the first point is within 16 px of the true one, mIoU with the true first point handed in, and with all true
-points, each before the next is said; mIoU of the head on the cells, and of the true tokens. Runs are kept under
-runs/all_masks; the same command continues a killed one. The dense model takes 40 minutes on a whole core, 2,500 steps
-half an hour, and 500 steps seven minutes.
+points given (teacher forcing); mIoU of the head on the cells, and of the true tokens. Runs are kept under
+runs/all_masks; the same command continues an interrupted one. The dense model takes 40 minutes on a whole core, 2,500
+steps half an hour, and 500 steps seven minutes.
 
 The result is all_masks.json, beside this file.
 """
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.few_masks.attention import attention_inside
-from benchmarks.few_masks.contour_start import asked
+from benchmarks.few_masks.contour_start import expression_figures
 from benchmarks.few_masks.few_masks import DATA, write_data
 from benchmarks.few_masks.few_masks import RUNS as FEW_MASKS
 from benchmarks.harness.command import Benchmark
@@ -61,7 +61,7 @@ DENSE = (
 
 @dataclass(frozen=True)
 class Arm:
-    """One training of SafaRi in one schedule."""
+    """One training of SafaRi."""
 
     steps: int
     start: Literal["scratch", "dense encoders", "few_masks"]
@@ -80,7 +80,7 @@ ARMS = {
          "optimiser.encoder_factor=0.2"),
     ),
 }  # fmt: skip
-"""The last is kind to trained encoders: gates nearly shut that learn fast, nothing added to what the picture's encoder
+"""The last is kind to trained encoders: gates nearly shut that learn fast, nothing added to what the image's encoder
 hears, and a fifth of the rate for both."""
 
 
@@ -108,7 +108,7 @@ def settings_of(overrides: Sequence[str], out: Path, init: Path | None) -> Train
 
 
 def trained(name: str, command: str) -> Path:
-    """An arm at its end; the model file."""
+    """Train an arm to its end. Returns the model file."""
     arm = ARMS[name]
     out = RUNS / name.replace(" ", "_").replace(",", "")
     start = {
@@ -125,24 +125,24 @@ def trained(name: str, command: str) -> Path:
 
 
 def figures_of(path: Path) -> dict[str, Any]:
-    """What a SafaRi finds on the test pictures, and what its contours go wrong by on the first of them."""
+    """The figures of a SafaRi on the test images, and the errors of its contours on the first of them."""
     segmenter, test = ImageSegmenter.load(path, "cpu"), open_dataset("refcoco", DATA, "test")
     report = evaluate_images(predict_with(segmenter), test)
     model = cast(Safari, segmenter.model)
-    found: dict[str, list[float]] = {}
+    figures: dict[str, list[float]] = {}
     with torch.inference_mode():
         for index in range(ASKED_PICTURES):
             batch = collate([test[index]], segmenter.preprocessing)
-            for key, values in asked(model, batch).items():
-                found.setdefault(key, []).extend(values)
+            for key, values in expression_figures(model, batch).items():
+                figures.setdefault(key, []).extend(values)
     kept = {key: report[key] for key in ("expressions", "mIoU", "oIoU", "Pr@0.5", "Pr@0.7")}
     families = {key: row["mIoU"] for key, row in report["families"].items()}
-    contours = {key: float(np.mean(values)) for key, values in found.items()}
+    contours = {key: float(np.mean(values)) for key, values in figures.items()}
     return {**kept, "families": families, "contours": contours, "attention_inside": attention_inside(segmenter, test)}
 
 
 def figures_of_dense() -> dict[str, Any]:
-    """What the dense model finds on the test pictures."""
+    """The figures of the dense model on the test images."""
     segmenter = ImageSegmenter.load(RUNS / "dense" / "model.safetensors", "cpu")
     report = evaluate_images(predict_with(segmenter), open_dataset("refcoco", DATA, "test"))
     return {key: report[key] for key in ("mIoU", "oIoU", "Pr@0.5", "Pr@0.7")}

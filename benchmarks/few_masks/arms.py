@@ -1,4 +1,4 @@
-"""The arms of the comparison: what each changes, and which of them begin alike."""
+"""The arms of the comparison: the changes of each, and which of them share round 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 STEPS = {"safari": (0, 1500, 500, 2), "partial_res": (900, 800, 800, 1)}
 """Model -> steps on boxes alone, of round 0 and of each later round, and how many of these: 2,500 together. Partial-RES
-has its own stages: boxes of all pictures, masks, masks and pseudo masks, both of the latter from the first."""
+has its own stages: boxes of all images, masks, masks and pseudo masks, both of the latter from the first."""
 
 COMMON = (
     "data=refcoco",
@@ -36,18 +36,18 @@ class Arm:
     method: str  # "labels" alone, "unfiltered" pseudo labels, the "full" method, or "partial_res"
     share: float  # of the masks
     seed: int = 0
-    ablation: str = ""  # what the full method goes without
+    ablation: str = ""  # the part that is removed from the full method
     changes: tuple[str, ...] = ()  # overrides
     begins_as: str | None = None  # the arm whose round 0 is the same
     model: str = "safari"  # or "partial_res"
 
     @property
     def overrides(self) -> list[str]:
-        """The overrides of `rvos bootstrap`, place and initial weights apart."""
+        """The overrides of `rvos bootstrap`, without output folder and initial weights."""
         _, first, later, rounds = STEPS[self.model]
         return [
             f"experiment=synthetic_{self.model}_tiny",
-            # All masks leave nothing to label; that arm is given its share when it is trained.
+            # With all masks there is nothing to label; that arm gets its share when it is trained.
             f"labels={min(self.share, 0.5)}",
             f"seed={self.seed}",
             *COMMON,
@@ -95,4 +95,4 @@ ARMS: list[Arm] = [
     *_three(10, 1),
     *_three(10, 2),
 ]
-"""In the order of their worth: an interim report tells most that way. Without the filter is `unfiltered`."""
+"""The most informative first, for interim reports. The arm without the filter is `unfiltered`."""

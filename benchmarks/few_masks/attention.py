@@ -1,4 +1,4 @@
-"""Where SafaRi's fused layers attend, and how much of that lies on the target."""
+"""The attention maps of SafaRi's fused layers, and their share on the target."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from image_core.segmenter import ImageSegmenter
 
 @torch.inference_mode()
 def attention_of(segmenter: ImageSegmenter, sample: ImageSample) -> torch.Tensor:
-    """(E, h, w): where the fused layers attend for each expression."""
+    """(E, h, w): the attention map of the fused layers for each expression."""
     model = cast(Safari, segmenter.model)
     pixels, _ = segmenter.preprocessing.prepare(sample.image)
     return model.attention(model.encode_image(pixels[None], model.encode_text(sample.expressions)))
 
 
 def attention_inside(segmenter: ImageSegmenter, samples: Samples) -> float:
-    """Share of the attention of the fused layers that lies inside the true mask, the mean over all expressions."""
+    """Share of the attention of the fused layers inside the true mask, the mean over all expressions."""
     shares = []
     for index in range(len(samples)):
         sample = samples[index]

@@ -1,10 +1,10 @@
-"""Where SafaRi's fused layers attend, with and without AMCR: test pictures of few_masks.py, a row an expression.
+"""Attention maps of SafaRi's fused layers, with and without AMCR: test images of few_masks.py, one row per expression.
 
 python -m benchmarks.few_masks.attention_pictures [--with FILE] [--without FILE] [--rows 8]
 
-Columns: the picture with the true outline, the attention of the model trained with AMCR, that of the one without. Over
-each map stands the share of its attention inside the true mask. Both are round 0 of few_masks.py, a tenth of the masks
-and nothing else. The rows are the first expression of every 50th test picture, chosen before anybody saw them. Takes
+Columns: the image with the true outline, the attention of the model trained with AMCR, that of the one without. Over
+each map stands the share of its attention inside the true mask. Both are round 0 of few_masks.py, with a tenth of the
+masks. The rows are the first expression of every 50th test image, chosen before anybody saw them. Takes
 about a minute once few_masks.py has trained the two.
 
 The result is attention_pictures.jpg and, with the mean share and the mIoU over all test expressions,
@@ -37,7 +37,7 @@ EVERY = 50
 
 
 def heat_of(segmenter: ImageSegmenter, sample: ImageSample) -> tuple[np.ndarray, float]:
-    """The attention over the picture for its first expression, (H, W) in [0, 1] of its peak, and the share inside."""
+    """The attention map for the first expression, (H, W) divided by its maximum, and its share inside the true mask."""
     maps = attention_of(segmenter, sample)[:1]
     share = attention_share(maps, torch.from_numpy(sample.masks[:1]).float()).item()
     height, width = sample.image.shape[:2]

@@ -1,12 +1,12 @@
-"""What SafaRi's contours go wrong by: where they begin, or how they go on. Arms of equal steps, one part changed each.
+"""The errors of SafaRi's contours: at their first point, or after it. Arms of equal steps, with one part changed each.
 
 python -m benchmarks.few_masks.contour_start [--steps N] [--only ARM ...] [--seed N]
 
-Trains the tiny SafaRi from scratch on synthetic pictures of few, large objects, all masks given, 128 px, one thread,
-and asks validation pictures: mIoU; how often the first point is within 16 px of the true one; mIoU with the true first
-point handed in, and with all true points handed in, each before the next is said; mIoU of the head on the cells, and of
-the true tokens themselves. Finished arms are kept in runs/contour_start; the same command
-continues. An arm of 350 steps takes six minutes on a whole core.
+Trains the tiny SafaRi from scratch on synthetic images of few, large objects, all masks given, 128 px, one thread, and
+evaluates on validation images: mIoU; how often the first point is within 16 px of the true one; mIoU with the true
+first point given, and with all true points given (teacher forcing); mIoU of the head on the cells, and of the true
+tokens. Finished arms are kept in runs/contour_start; the same command continues. An arm of 350 steps takes six minutes
+on a whole core.
 
 The result is contour_start.json, beside this file.
 """
@@ -56,7 +56,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     ),
     "cell head, first input, no gates": ("cell_weight=1", "start_from_cells=true", "amcr_weight=0", "gate=none"),
 }  # fmt: skip
-"""Arm -> what it changes in the model of experiment=synthetic_safari_tiny."""
+"""Arm -> its overrides of experiment=synthetic_safari_tiny."""
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def trained(name: str, steps: int, seed: int, folder: Path) -> tuple[Safari, TrainConfig]:
-    """An arm at its end, with averaged weights."""
+    """A trained arm, with averaged weights."""
     settings = train_config(
         [
             "experiment=synthetic_safari_tiny", *(f"model.config.{change}" for change in ARMS[name]),
@@ -87,32 +87,32 @@ def trained(name: str, steps: int, seed: int, folder: Path) -> tuple[Safari, Tra
         ]
     )  # fmt: skip
     torch.manual_seed(seed)
-    engine = Engine(build_model(settings.model), pictures("train", seed), settings)
+    engine = Engine(build_model(settings.model), images("train", seed), settings)
     engine.run(lambda weights, step: {})
     model = cast(Safari, engine.plain_model).eval()
     model.load_state_dict(engine.average.state)
     return model, settings
 
 
-def pictures(split: str, seed: int = 0) -> SyntheticImages:
-    """Pictures of few, large objects, each expression with one target."""
+def images(split: str, seed: int = 0) -> SyntheticImages:
+    """Images of few, large objects, each expression with one target."""
     return SyntheticImages(split, seed, (SIZE_PX, SIZE_PX), families=SINGLE_FAMILIES, style=FEW_LARGE)
 
 
 @torch.inference_mode()
 def figures_of(arm: tuple[Safari, TrainConfig]) -> dict[str, float | None]:
-    """What the arm's model finds on validation pictures."""
+    """The figures of the model of an arm on validation images."""
     model, settings = arm
-    data = pictures("val")
-    found: dict[str, list[float]] = {}
+    data = images("val")
+    figures: dict[str, list[float]] = {}
     for index in range(PICTURES):
-        for key, values in asked(model, collate([data[index]], settings.preprocessing)).items():
-            found.setdefault(key, []).extend(values)
-    return {key: round(float(np.mean(values)), 4) if values else None for key, values in found.items()}
+        for key, values in expression_figures(model, collate([data[index]], settings.preprocessing)).items():
+            figures.setdefault(key, []).extend(values)
+    return {key: round(float(np.mean(values)), 4) if values else None for key, values in figures.items()}
 
 
-def asked(model: Safari, batch: ImageBatch) -> dict[str, list[float]]:
-    """The figures of each expression of a picture."""
+def expression_figures(model: Safari, batch: ImageBatch) -> dict[str, list[float]]:
+    """The figures of each expression of an image."""
     text = model.encode_text(batch.expressions)
     features = model.encode_pairs(batch.images, text, batch.frame_index, valid_px=batch.valid_px)
     memory, truth = model.build_memory(features, text), model.targets(batch)
@@ -135,7 +135,7 @@ def asked(model: Safari, batch: ImageBatch) -> dict[str, list[float]]:
 
 
 def generated(decoder: CoordinateDecoder, memory: Memory, start: torch.Tensor) -> torch.Tensor:
-    """(N, steps) long: greedy, after the tokens of `start` (N, T)."""
+    """(N, steps) long: tokens decoded greedily after those of `start` (N, T)."""
     cache, token, tokens = decoder.begin(memory), None, []
     for step in range(decoder.steps):
         logits, cache = decoder.step(token, cache)
@@ -145,7 +145,7 @@ def generated(decoder: CoordinateDecoder, memory: Memory, start: torch.Tensor) -
 
 
 def filled(model: Safari, tokens: torch.Tensor, frame_px: torch.Tensor, size: tuple[int, ...]) -> np.ndarray:
-    """(N, H, W) bool inside the contours."""
+    """(N, H, W) bool: the masks inside the contours."""
     config = model.config
     outlines = contours_of(tokens, frame_px, bins=config.bins, offset=config.bin_offset)
     height, width = size

@@ -1,16 +1,16 @@
-"""Learning with few masks: SafaRi and Partial-RES on 10, 30 and 100 % of the masks of synthetic pictures.
+"""Learning with few masks: SafaRi and Partial-RES on 10, 30 and 100 % of the masks of synthetic images.
 
-python -m benchmarks.few_masks.few_masks [--only ARM ...]    runs what is missing, then writes the figures
+python -m benchmarks.few_masks.few_masks [--only ARM ...]    runs the missing arms, then writes the figures
 python -m benchmarks.few_masks.few_masks --list              the arms, in the order they run
-python -m benchmarks.few_masks.few_masks --report            writes the figures of the arms that are done
+python -m benchmarks.few_masks.few_masks --report            writes the figures of the finished arms
 
-Everything is at 128 px with tiny encoders, two rounds, on 3,000 training pictures in RefCOCO's layout, of few and large
-objects: encoders whose cells are 16 px need them. The optimiser steps of all arms are equal; of SafaRi's the schedule
-too: the arm of labels alone goes through the same rounds without pseudo labels. Partial-RES has its own stages. Arms
-with the same round 0 share it, and all share the boxes that SpARC finds. The pair that SpARC asks is trained by
-`python tools/train_image_text_pair.py --out runs/image_text_pair`. Runs lie in runs/few_masks; the same command
-continues a killed one, and two of them with different arms may run together. An arm that few_masks.json has with equal
-settings is not run again, whether its runs are there or not. An arm takes hours on one core.
+Everything is at 128 px with tiny encoders, two rounds, on 3,000 training images in RefCOCO's layout, of few and large
+objects, since the cells of the encoders are 16 px. All arms have the same number of optimiser steps; those of SafaRi
+also the same schedule: the arm of labels alone has the same rounds without pseudo labels. Partial-RES has its own
+stages. Arms with the same round 0 share it, and all share the boxes of SpARC. The image-text pair that SpARC uses is
+trained by `python tools/train_image_text_pair.py --out runs/image_text_pair`. Runs are kept in runs/few_masks; the same
+command continues an interrupted one, and two commands with different arms may run at once. An arm that few_masks.json
+has with equal settings is not run again, even if its runs are deleted. An arm takes hours on one core.
 
 The result is few_masks.json with few_masks.png, beside this file.
 """
@@ -58,7 +58,7 @@ BOXES = RUNS / "sparc_boxes.jsonl"
 
 
 class KeptBoxes:
-    """A source of boxes whose answers are kept on disk: pictures and expressions decide them, whatever the round."""
+    """A source of boxes with a cache on disk: boxes depend on images and expressions alone, not on the round."""
 
     def __init__(self, source: BoxSource, path: Path) -> None:
         self.source, self.path = source, path
@@ -75,14 +75,14 @@ class KeptBoxes:
 
 
 def settings_of(arm: Arm) -> BootstrapConfig:
-    """The run of an arm, from the weights of its stage on boxes where it has one."""
+    """The settings of an arm, with the weights of its stage on boxes if it has one."""
     places = [f"data.root={DATA}", f"out={RUNS / arm.name}"]
     boxes = [f"init={learn_boxes(arm)}"] if STEPS[arm.model][0] else []
     return bootstrap_config([*arm.overrides, *places, *boxes])
 
 
 def learn_boxes(arm: Arm) -> Path:
-    """The boxes of all pictures, once for all shares of masks; the model file."""
+    """Train on the boxes of all images, once for all shares of masks. Returns the model file."""
     out = RUNS / f"boxes_{arm.model}_s{arm.seed}"
     overrides = [*arm.overrides, f"data.root={DATA}", f"out={out}", "model.config.task=box"]
     settings = bootstrap_config(overrides).train
@@ -91,7 +91,7 @@ def learn_boxes(arm: Arm) -> Path:
 
 
 def run(arm: Arm) -> Path:
-    """Train an arm to its end; the model file of its last round."""
+    """Train an arm to its end. Returns the model file of its last round."""
     settings = settings_of(arm)
     begin(arm, settings)
     if arm.share == 1:
@@ -106,7 +106,7 @@ def run(arm: Arm) -> Path:
 
 
 def begin(arm: Arm, settings: BootstrapConfig) -> None:
-    """Round 0 copied from the arm that begins alike, where that is at hand; else the arm trains it itself."""
+    """Copy round 0 from an arm with the same round 0, if that is finished; otherwise the arm trains it."""
     mine = settings.train.out / "round_0"
     if arm.begins_as is None or (mine / "model.safetensors").exists():
         return
@@ -116,7 +116,7 @@ def begin(arm: Arm, settings: BootstrapConfig) -> None:
 
 
 def labels_alone(settings: BootstrapConfig) -> Path:
-    """All masks, in the same stages as the rounds."""
+    """Train on all masks, in as many stages as there are rounds."""
     data = replace(settings.train.data, labels=1.0)
     model = Path()
     for round in range(settings.rounds + 1):
@@ -126,7 +126,7 @@ def labels_alone(settings: BootstrapConfig) -> Path:
 
 
 def measure(arm: Arm, model: Path) -> dict[str, Any]:
-    """Figures on the test pictures, and how true the pseudo labels were."""
+    """Figures on the test images, and the accuracy of the pseudo labels."""
     segmenter = ImageSegmenter.load(model, "cpu")
     test = open_dataset("refcoco", DATA, "test")
     figures = evaluate_images(predict_with(segmenter), test)
@@ -137,9 +137,9 @@ def measure(arm: Arm, model: Path) -> dict[str, Any]:
 
 
 def pseudo_truth(out: Path) -> list[dict[str, Any]]:
-    """By round: how many labels were accepted and their mIoU with the truth, and the same of those turned down.
+    """By round: how many labels were accepted and their mIoU with the truth, and the same of rejected ones.
 
-    Only this benchmark looks at the truth of unlabelled pictures, after the run.
+    Only this benchmark looks at the truth of unlabelled images, after the run.
     """
     if not (out / "ledger.jsonl").exists():
         return []
@@ -161,13 +161,13 @@ def pseudo_truth(out: Path) -> list[dict[str, Any]]:
 
 
 def write_data() -> None:
-    """The pictures, once."""
+    """Write the images of the dataset, unless they exist."""
     if not (DATA / "refcoco" / "refs(unc).p").exists():
         write_refcoco(DATA, SPLITS, 0, (SIZE_PX, SIZE_PX), style=FEW_LARGE)
 
 
 def made_with() -> dict[str, Any]:
-    """What the figures of all arms depend on."""
+    """The settings that the figures of all arms depend on."""
     scenes = {"pictures": SPLITS, "size_px": SIZE_PX, "scenes": asdict(FEW_LARGE)}
     training = {"steps": STEPS, "common": list(COMMON)}
     experiments = {name: train_config([f"experiment=synthetic_{name}_tiny"]).to_dict() for name in STEPS}
@@ -177,19 +177,19 @@ def made_with() -> dict[str, Any]:
 
 
 def figures_of(arm: Arm) -> Rows:
-    """The one row of an arm, once it is measured; held by the process that runs the arm."""
+    """The file with the row of a measured arm; locked by the process that runs the arm."""
     return Rows(RUNS / "figures" / arm.name, "figures", made_with() | {"arm": arm.describe()})
 
 
 def rows_of_before() -> dict[str, dict[str, Any]]:
-    """The rows that the committed result has, if they were made with what is set now."""
+    """The rows of the committed result that have the present settings."""
     document = json.loads(BENCHMARK.result.read_text()) if BENCHMARK.result.exists() else {}
     same = all(document.get(key) == value for key, value in made_with().items())
     return {row["arm"]["name"]: row for row in document["arms"]} if same else {}
 
 
 def report(out: Path) -> None:
-    """The figures and the picture of what is done."""
+    """Write the figures and the plot of the finished arms."""
     done = rows_of_before()
     for arm in ARMS:
         for row in read_lines(figures_of(arm).path, dict, "remove the line"):

@@ -1,15 +1,15 @@
-"""How many real expressions speak of motion, and how often what is read of them is right.
+"""How many real expressions speak of motion, and how often the parser is right about them.
 
 python -m benchmarks.few_masks.motion_coverage [--shared DIR] [--show N]
 
 Reads A2D-Sentences and Ref-YouTube-VOS of DIR/annotations. As in `parser_coverage`, the rules were written while
 looking at the expressions at even positions, and those at odd ones were held out. A motion counts as measured alone
-where its words are taken out of what the image model is asked, and as seen too where they stay ("walking").
+if its words are removed from the question to the image model, and as also seen if they stay ("walking").
 
 Of the held-out expressions with a motion that is measured alone a hundred were drawn by --seed, half of each data set,
-and judged by eye: whether what is read is what the expression says of its target's motion, and whether the still part
-says the rest. The judgements lie in motion_judged.json, by the SHA-256 of the text: "" for right, else what is wrong;
-no expression is copied. --show N prints N of those that have no judgement. Takes seconds.
+and judged by eye: whether the motions are those of the target in the expression, and whether the still part
+is the rest. The judgements are in motion_judged.json, by the SHA-256 of the text: "" if right, else the error; it
+contains no expression. --show N prints N expressions without a judgement. Takes seconds.
 
 The result is motion_coverage.json, beside this file.
 """
@@ -33,16 +33,16 @@ BENCHMARK = Benchmark(__file__, __doc__)
 JUDGED = Path(__file__).with_name("motion_judged.json")
 SETS = ("ref_youtube_vos", "a2d_sentences")
 SAMPLE = 50
-"""Expressions of a data set that are judged."""
+"""Number of expressions of a data set that are judged."""
 
 
 def digest_of(text: str) -> str:
-    """What stands for an expression among the judgements."""
+    """The key of an expression among the judgements."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def sampled(expressions: Sequence[str], seed: int) -> list[TimedExpression]:
-    """Of the held-out expressions those with a motion that is measured alone."""
+    """A sample of the held-out expressions with a motion that is measured alone."""
     every = (parse_timed(text) for text in expressions[1::2])
     moving = [read for read in every if any(not motion.is_seen for motion in read.motions)]
     # By their digests, so that the sample stays when the parser changes a little.
@@ -50,7 +50,8 @@ def sampled(expressions: Sequence[str], seed: int) -> list[TimedExpression]:
 
 
 def figures(expressions: Sequence[str]) -> dict[str, Any]:
-    """Shares of the expressions with a motion, with one that is measured alone, in order, compared; counts by deed."""
+    """Shares of the expressions with a motion, one that is measured alone, a sequence, a comparison; counts by
+    action."""
     read = [parse_timed(text) for text in expressions]
     counts = {
         "motion": sum(bool(one.motions) for one in read),
@@ -60,20 +61,20 @@ def figures(expressions: Sequence[str]) -> dict[str, Any]:
         "compared": sum(any(m.rank or m.speed for m in one.motions) for one in read),
         "landmark": sum(any(m.landmark for m in one.motions) for one in read),
     }
-    deeds = Counter(m.deed for one in read for m in one.motions)
+    actions = Counter(m.action for one in read for m in one.motions)
     return {
         "expressions": len(read),
         "share": {name: round(count / len(read), 4) for name, count in counts.items()},
-        "deeds": dict(deeds.most_common()),
+        "deeds": dict(actions.most_common()),
     }
 
 
 def judged(texts: dict[str, list[str]], seed: int) -> dict[str, Any]:
-    """Of the sampled expressions: how many were judged, and how many of these are right, by what was wrong."""
-    known = json.loads(JUDGED.read_text()) if JUDGED.is_file() else {}
+    """How many of the sampled expressions were judged, how many of these are right, and counts of errors by kind."""
+    judgements = json.loads(JUDGED.read_text()) if JUDGED.is_file() else {}
     document: dict[str, Any] = {}
     for name in SETS:
-        verdicts = [known[d] for one in sampled(texts[name], seed) if (d := digest_of(one.text)) in known]
+        verdicts = [judgements[d] for one in sampled(texts[name], seed) if (d := digest_of(one.text)) in judgements]
         document[name] = {
             "judged": len(verdicts),
             "right": sum(not verdict for verdict in verdicts),

@@ -2,10 +2,10 @@
 
 python -m benchmarks.few_masks.parser_coverage [--shared DIR]
 
-Reads every file of DIR/annotations. The different expressions of each file are cut in two: the rules were written while
-looking at those at even positions, the others were held out. A head noun counts where the parse names one that is no
-placeholder of the file itself; that it is the right one is checked only for A2D-Sentences, whose file gives a shorter
-description of the same actor that somebody wrote without the rest. Takes seconds.
+Reads every file of DIR/annotations. The distinct expressions of each file are divided into two halves: the rules were
+written with those at even positions, the others were held out. A head noun counts if the parse has one that is not a
+placeholder of the file; whether it is the right one is checked only for A2D-Sentences, which has a second, shorter
+description of the same actor. Takes seconds.
 
 The result is parser_coverage.json, beside this file.
 """
@@ -28,7 +28,7 @@ from image_core.language.parser import parse_expression
 
 BENCHMARK = Benchmark(__file__, __doc__)
 PLACEHOLDER = "unk"
-"""What a decoder of the refer samples wrote for words out of its vocabulary."""
+"""The token for unknown words in the refer samples."""
 EXAMPLES = 2
 LONGEST_EXAMPLE = 5
 """Examples of a cause, and the words of the longest."""
@@ -57,12 +57,12 @@ def a2d_pairs(folder: Path) -> list[tuple[str, str]]:
 
 
 def has_head(referent: Referent) -> bool:
-    """Whether the parse names a head noun."""
+    """Whether the parse has a head noun."""
     return referent.noun not in ("", PLACEHOLDER)
 
 
 def cause(text: str, referent: Referent) -> str:
-    """Why it names none."""
+    """Why the parse has no head noun."""
     spoken = text.lower().replace(".", " ").split()
     if PLACEHOLDER in spoken:
         return "a word out of the file's own vocabulary"
@@ -130,7 +130,7 @@ def main() -> None:
     }
     for half, first in halves.items():
         results[half]["all"] = figures([s for listed in texts.values() for s in listed[first::2]])
-    # Everything is parsed twice: by data set and in all.
+    # Everything is parsed twice: per data set and in total.
     spent = (time.process_time() - started) / 2 / sum(map(len, texts.values()))
     measured = {
         "milliseconds_per_sentence": round(1000 * spent, 3),

@@ -31,7 +31,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """mIoU over the share of masks, a line a method; seeds as dots, the line through their mean."""
+    """Plot mIoU over the share of masks, one line per method through the mean of the seeds, which are dots."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     for method, label in LABELS.items():
@@ -51,8 +51,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.minorticks_off()
     axes.set_xlim(8, 125)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("share of the pictures that have masks")
-    axes.set_ylabel("mIoU on 400 test pictures, %")
+    axes.set_xlabel("share of the images that have masks")
+    axes.set_ylabel("mIoU on 400 test images, %")
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside upper center", ncols=2)

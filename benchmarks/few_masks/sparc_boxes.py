@@ -1,10 +1,10 @@
-"""How often SpARC's box is the right one, by family of expression, and what its parts are worth.
+"""The accuracy of SpARC's boxes by family of expression, with and without its parts.
 
 python -m benchmarks.few_masks.sparc_boxes --scorer runs/image_text_pair/pair.safetensors [--seed S] [--pictures N]
 
-Synthetic validation pictures of 128 px with one expression of each family that speaks of one object. Proposals are
-colour regions; a box is right from IoU 0.5 with that of the object's visible pixels. "best proposal" is the ceiling.
-Takes minutes; the scorer is made by `python tools/train_image_text_pair.py --out runs/image_text_pair`.
+Synthetic validation images of 128 px with one expression of each family that means one object. Proposals are colour
+regions; a box is right if its IoU with that of the object's visible pixels is 0.5 or more. "best proposal" is the upper
+bound. Takes minutes; the scorer is trained by `python tools/train_image_text_pair.py --out runs/image_text_pair`.
 
 The result is sparc_boxes.json, beside this file.
 """
@@ -38,13 +38,13 @@ ARMS = {
 
 
 def box_of(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool with something in it -> (4,) xyxy."""
+    """(H, W) bool, not empty -> (4,) xyxy."""
     rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
 
 
 def answers(drawn: DrawnScene, proposals: np.ndarray, systems: dict[str, Sparc]) -> dict[str, np.ndarray]:
-    """Arm -> (E,) IoU of its box with the right one; zeros where there are no proposals."""
+    """Arm -> (E,) IoU of its box with the true one; zeros without proposals."""
     truth = np.stack([box_of(drawn.mask(expression)) for expression in drawn.expressions])
     texts = [expression.text for expression in drawn.expressions]
     if not len(proposals):
@@ -67,7 +67,7 @@ def main() -> None:
     scorer, proposer = build_scorer(arguments.scorer, device="cpu"), build_proposer("colour_regions")
     made = load_pair(Path(arguments.scorer))[1] if arguments.scorer.endswith(".safetensors") else {}
     systems = {name: Sparc(scorer, config) for name, config in ARMS.items()}
-    # With as many expressions as families, each family that has something to say gets one.
+    # With as many expressions as families, each family that applies to the scene gets one.
     data = SyntheticImages("val", arguments.seed, (128, 128), len(SINGLE_FAMILIES), families=SINGLE_FAMILIES)
     right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     counts = []

@@ -1,1 +1,1 @@
-"""What time adds to an image model, on synthetic videos whose truth is known."""
+"""The gain of video systems over their image model, on synthetic videos with known truth."""

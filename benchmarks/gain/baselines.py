@@ -1,5 +1,5 @@
-"""The baselines and our tracker as methods: each takes a clip and gives E lists of T answers, before their presence is
-judged. None of them sees the truth.
+"""The baselines and our tracker as methods: each takes a clip and returns E lists of T answers, before the presence
+threshold. None of them uses the truth.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Method = Callable[[Clip], list[list[FrameAnswer]]]
 
 
 def tracked(tracker: Tracker[Any], decode_every: int = 1, passes: int = 1) -> Method:
-    """The method of a tracker, which watches the clip as a session does.
+    """The method of a tracker, which processes the clip in a session.
 
-    decode_every: it gets the answers of every so many frames alone; passes: 2 for a second one that knows how the
-    video goes on.
+    decode_every: frames between two answers of the image model; passes: 2 for a second pass that uses what the first
+    found on later frames.
     """
 
     def method(clip: Clip) -> list[list[FrameAnswer]]:
@@ -40,7 +40,7 @@ def tracked(tracker: Tracker[Any], decode_every: int = 1, passes: int = 1) -> Me
 
 
 def largest_components(method: Method) -> Method:
-    """The same method with nothing but the largest connected region of every mask."""
+    """The same method with only the largest connected region of every mask."""
 
     def cleaned(clip: Clip) -> list[list[FrameAnswer]]:
         return [[FrameAnswer(largest_component(a.mask), a.presence) for a in answers] for answers in method(clip)]
@@ -49,7 +49,7 @@ def largest_components(method: Method) -> Method:
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool: the largest region of a mask whose pixels touch, corners included; an empty mask stays empty."""
+    """(H, W) bool: the largest connected region of a mask (8-neighbourhood); an empty mask stays empty."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count <= 2:
         return mask
@@ -58,7 +58,7 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """The frame on which the image model is surest of an expression. mask: (H, W) bool, its mask there, not empty."""
+    """The frame on which the image model is most confident. mask: (H, W) bool, its mask on that frame, not empty."""
 
     index: int
     mask: np.ndarray
@@ -68,7 +68,7 @@ class KeyFrame:
 def best_key_frame(clip: Clip, answers: Sequence[FrameAnswer], expression: int) -> KeyFrame | None:
     """The frame with the highest presence x score among those with a mask, the first of equals; None without any.
 
-    answers: what the image model alone says of the expression.
+    answers: of the image model alone to the expression.
     """
     sureness = {t: answer.presence * clip.score(t, expression) for t, answer in enumerate(answers) if answer.mask.any()}
     if not sureness:

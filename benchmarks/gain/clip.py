@@ -1,4 +1,4 @@
-"""One synthetic video as every system gets it: its frames, and what the image model answers on each."""
+"""A synthetic video as every system gets it: its frames, and the answers of the image model on each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rvos.watch.stream import process
 
 @dataclass(frozen=True)
 class FrameAnswer:
-    """What a system answers on one frame, before its presence is judged. mask: (H, W) bool; presence: [0, 1]."""
+    """The answer of a system on one frame, before the presence threshold. mask: (H, W) bool; presence: [0, 1]."""
 
     mask: np.ndarray
     presence: float
@@ -36,21 +36,21 @@ class FrameAnswer:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video of T frames and E expressions with what the image model answers on it."""
+    """A video of T frames and E expressions with the answers of the image model."""
 
     sample: VideoSample
-    #: What the image model was asked: the text of an expression, or what a tracker asks for it -> T answers.
-    said: Mapping[str, tuple[MaskAnswer, ...]]
+    #: Question to the image model, which is the text of an expression or what a tracker asks for it -> T answers.
+    recorded: Mapping[str, tuple[MaskAnswer, ...]]
     #: Processor time of the image model, text included, per frame and expression.
     image_ms: float
 
     @cached_property
     def answers(self) -> tuple[tuple[MaskAnswer, ...], ...]:
-        """T rows of E, of the texts of the expressions."""
+        """T rows of E answers to the texts of the expressions."""
         return self._rows([e.text for e in self.sample.expressions])
 
-    def _rows(self, asked: Sequence[str]) -> tuple[tuple[MaskAnswer, ...], ...]:
-        return tuple(zip(*(self.said[text] for text in asked), strict=True))
+    def _rows(self, texts: Sequence[str]) -> tuple[tuple[MaskAnswer, ...], ...]:
+        return tuple(zip(*(self.recorded[text] for text in texts), strict=True))
 
     @property
     def frame_count(self) -> int:
@@ -72,24 +72,25 @@ class Clip:
         return self.answers[frame][expression].score
 
     def views(self, order: Iterable[int]) -> Iterator[View]:
-        """The frames in some order, each with the one given before it. Every system computes its own, and pays."""
-        picture = None
+        """Views of the frames in the given order, each with its predecessor in that order. Each system computes its
+        own, so that the time counts for it."""
+        small_image = None
         for index in order:
-            view = view_of(self.frames[index], picture)
-            picture = view.picture
+            view = view_of(self.frames[index], small_image)
+            small_image = view.small_image
             yield view
 
     def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
-        """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
-        many frames alone, and cannot ask for more."""
+        """A session of a tracker on the recorded answers, so that the image model does not run again. The tracker gets
+        an answer every `decode_every` frames, and no further ones on request."""
         texts = [e.text for e in self.sample.expressions]
-        asked = questions(texts, tracker, draws_candidates=False)
-        reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
+        query_texts = questions(texts, tracker, draws_candidates=False)
+        reader = RecordedReader(query_texts, dict(enumerate(self._rows(query_texts))), self.sample.video_id)
         return StreamSession(reader, tracker, KeyFrames(decode_every), texts)
 
 
 class Recorder(NoTracker):
-    """A tracker that keeps what it is given."""
+    """A tracker that records the answers that it gets."""
 
     def __init__(self) -> None:
         super().__init__(NoTrackerConfig(presence_threshold=0.0))
@@ -103,12 +104,12 @@ class Recorder(NoTracker):
 
 
 def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
-    """Run the image model on every frame of a video, once for all that is asked, as a session does."""
+    """Run the image model on every frame of a video, once for all questions, as a session does."""
     start = time.process_time()
     recorder, texts = Recorder(), [e.text for e in sample.expressions]
     texts = list(dict.fromkeys([*texts, *questions(texts, TracksTracker(), draws_candidates=False)]))
     for _ in process(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
         pass  # the recorder keeps them
     rows, count = recorder.answers, len(texts)
-    said = {text: tuple(rows[i::count]) for i, text in enumerate(texts)}
-    return Clip(sample, said, 1000 * (time.process_time() - start) / len(rows))
+    answers = {text: tuple(rows[i::count]) for i, text in enumerate(texts)}
+    return Clip(sample, answers, 1000 * (time.process_time() - start) / len(rows))

@@ -1,4 +1,4 @@
-"""An image model that is right, and the same with one kind of fault, of which it is known what it costs."""
+"""A perfect image model, and the same with one kind of fault, whose cost is known."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import numpy as np
 from image_core.answer import Candidate, MaskAnswer
 
 SHARE = 0.3
-"""Of the frames, those with the fault; of the answers that are another object `SHARE_OF_OTHERS`."""
+"""Share of the frames with the fault; for the fault `another` it is `SHARE_OF_OTHERS`."""
 SHARE_OF_OTHERS = 0.2
 ERODED = 0.12
-"""Pixels taken off all around, in sqrt(area) of the mask."""
+"""Width of the border that is removed, in sqrt(area) of the mask."""
 FLOODED = 0.25
-"""Pixels that a flooded mask spreads to each side, in sqrt(area)."""
+"""Width of the border that is added, in sqrt(area) of the mask."""
 
 Fault = Callable[[np.ndarray, np.random.Generator], MaskAnswer]
 """The answer of one frame, given its true mask (H, W) bool."""
 
 
 def right(truth: np.ndarray) -> MaskAnswer:
-    """The true mask, or nothing where it is empty."""
+    """The true mask, with presence 0 if it is empty."""
     return _seen(truth) if truth.any() else MaskAnswer((), 0.05, 0.0)
 
 
 def missing(truth: np.ndarray, random: np.random.Generator) -> MaskAnswer:
-    """Nothing is seen."""
+    """The target is not found."""
     return MaskAnswer((), 0.05, 0.0) if random.random() < SHARE else right(truth)
 
 
 def another(truth: np.ndarray, random: np.random.Generator) -> MaskAnswer:
-    """What lies opposite is taken for the target."""
+    """Another region is taken for the target."""
     if not truth.any() or random.random() >= SHARE_OF_OTHERS:
         return right(truth)
     return _seen(elsewhere(truth))
 
 
 def eroded(truth: np.ndarray, random: np.random.Generator) -> MaskAnswer:
-    """The inner part alone."""
+    """The inner part of the target."""
     if not truth.any() or random.random() >= SHARE:
         return right(truth)
     smaller = cv2.erode(truth.astype(np.uint8), _disc(ERODED * _side(truth)), borderValue=0) > 0
@@ -49,14 +49,14 @@ def eroded(truth: np.ndarray, random: np.random.Generator) -> MaskAnswer:
 
 
 def flooded(truth: np.ndarray, random: np.random.Generator) -> MaskAnswer:
-    """The target with much of what is around it."""
+    """The target with much of its surroundings."""
     if not truth.any() or random.random() >= SHARE:
         return right(truth)
     return _seen(cv2.dilate(truth.astype(np.uint8), _disc(FLOODED * _side(truth))) > 0)
 
 
 def false_alarm(truth: np.ndarray, random: np.random.Generator) -> MaskAnswer:
-    """While the target is away something is taken for it now and then, and is answered with doubt."""
+    """On frames without the target a region is sometimes taken for it, with presence 0.8."""
     if truth.any() or random.random() >= SHARE:
         return right(truth)
     height, width = truth.shape
@@ -83,7 +83,7 @@ def answers(fault: str, truth: np.ndarray, seed: int) -> list[MaskAnswer]:
 
 
 def elsewhere(truth: np.ndarray) -> np.ndarray:
-    """The mask mirrored through the middle of the picture; half a picture aside where that comes to lie on it."""
+    """The mask mirrored at the centre of the image; shifted by half an image if the mirrored mask overlaps it."""
     mirrored = truth[::-1, ::-1].copy()
     if np.count_nonzero(mirrored & truth) > 0.1 * np.count_nonzero(truth):
         mirrored = np.roll(truth, truth.shape[1] // 2, axis=1)

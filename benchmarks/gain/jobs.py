@@ -1,4 +1,4 @@
-"""Which of the jobs are done already, by their rows on disk, and the doing of the others."""
+"""Runs the jobs that are not yet finished, by their rows on disk."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CODE = (
     "benchmarks/gain/work.py",
     "benchmarks/harness/scoring.py",
 )
-"""What rows depend on besides the model and the generator: files, and folders with their files."""
+"""Files and folders of the code that rows depend on, besides the model and the generator."""
 
 Key = tuple[int, bool, str]
-"""Index of the video, whether it has its challenge, name of the system."""
+"""(index of the video, whether it has its challenge, name of the system)."""
 
 
 def code_sha256() -> str:
-    """SHA-256 over the sources that rows depend on. Raises `FileNotFoundError` for one that is not there."""
+    """SHA-256 over the sources that rows depend on. Raises `FileNotFoundError` for a missing one."""
     digest = hashlib.sha256()
     for path in (file for name in CODE for file in _files(REPOSITORY / name)):
         digest.update(path.relative_to(REPOSITORY).as_posix().encode() + path.read_bytes())
@@ -45,12 +45,12 @@ def _files(path: Path) -> list[Path]:
 
 
 def key_of(row: Row) -> Key:
-    """What a row is one of several expressions of."""
+    """The key of the group of rows, one per expression, that a row belongs to."""
     return row["index"], row["challenge"], row["system"]
 
 
 class Finished:
-    """Which rows are there."""
+    """The rows that are on disk."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._wanted: dict[Key, int] = {}  # expressions of the video
@@ -58,13 +58,13 @@ class Finished:
         self._add(rows)
 
     def missing(self, job: Job) -> Job | None:
-        """The part of a job whose rows are not all there, None where they are."""
+        """The job reduced to the systems whose rows are not complete; None if all are."""
         keys = {name: (job.index, job.challenge, name) for name in job.systems}
         systems = tuple(n for n, key in keys.items() if len(self._there.get(key, ())) < self._wanted.get(key, 1))
         return replace(job, systems=systems) if systems else None
 
     def new(self, rows: Iterable[Row]) -> list[Row]:
-        """Those of the rows of a job that a killed run had not left there; from now on they are."""
+        """The rows of a job that are not on disk yet; they are marked as finished."""
         new = [row for row in rows if row["expression"] not in self._there.get(key_of(row), ())]
         self._add(new)
         return new
@@ -76,7 +76,7 @@ class Finished:
 
 
 def run(work: Callable[[Job], list[Row]], jobs: Sequence[Job], rows: Rows, workers: int) -> list[Row]:
-    """The rows of all jobs, those that were on the disk and those made now, by `workers` processes of one thread."""
+    """The rows of all jobs, those on disk and those computed now, by `workers` processes of one thread."""
     wanted = {(job.index, job.challenge, name) for job in jobs for name in job.systems}
     finished = Finished(rows.rows)
     ahead = [part for job in jobs if (part := finished.missing(job)) is not None]

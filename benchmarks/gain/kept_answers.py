@@ -1,4 +1,4 @@
-"""What an image model answers on the frames of real clips, kept on disk so that it is asked once."""
+"""The answers of an image model on the frames of real clips, cached on disk."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from image_core.mask_model import MaskModel, ask, identify_model
 from image_core.state import from_bytes, to_bytes
 
 PERCEPTION = ("image_core/grounded", "image_core/language", "image_core/weak", "image_core/answer.py")
-"""The sources that the answers of a packaged model depend on, beside its weights."""
+"""The code that the answers of a packaged model depend on, beside its weights."""
 
 
 class KeptAnswers:
-    """What a model answers on the frames of clips: asked once, then read from a folder.
+    """The answers of a model on the frames of clips: computed once, then read from a folder.
 
-    model: as `--model` takes it; load: makes it, when the first frame has to be asked. The folder is named after what
-    the answers depend on: the model's identity and the code of this repository that perceives.
+    model: as `--model` takes it; load: builds it, called when the first answer has to be computed. The folder is named
+    by what the answers depend on: the identity of the model and the code of `PERCEPTION`.
     """
 
     def __init__(self, model: str, load: Callable[[], MaskModel], folder: Path) -> None:
@@ -34,29 +34,29 @@ class KeptAnswers:
         self._model: MaskModel | None = None
 
     def of(self, clip: RealClip, question: str, every: int = 1) -> list[MaskAnswer]:
-        """T answers; where `every` is more than 1, those of every so many frames alone.
+        """The answers on every `every`-th frame.
 
-        question: the clip's expression, or what is asked for it where motion is judged by a tracker.
+        question: the clip's expression, or its still part for a tracker that interprets words of motion.
         """
         return [self.of_frame(clip, question, t) for t in range(0, len(clip.images), every)]
 
     def of_frame(self, clip: RealClip, question: str, index: int) -> MaskAnswer:
-        """The answer of one frame. The model is asked both questions of a clip at once."""
+        """The answer on one frame. Both questions of a clip are answered in one call."""
         image = clip.images[index]
         seen = hashlib.sha256(str(image.shape).encode() + image.tobytes())
 
-        def path_of(asked: str) -> Path:
+        def path_of(one: str) -> Path:
             of_both = seen.copy()
-            of_both.update(asked.encode())
+            of_both.update(one.encode())
             return self._folder / clip.name / f"{index:05d}-{of_both.hexdigest()[:12]}"
 
         if not path_of(question).is_file():
             if self._model is None:
                 self._model = self._load()
             both = list(dict.fromkeys([question, clip.expression, parse_timed(clip.expression).still]))
-            for asked, answer in zip(both, ask(self._model, image, both), strict=True):
-                make_folder(path_of(asked).parent)
-                write_atomic(path_of(asked), zlib.compress(to_bytes(answer), 1))
+            for one, answer in zip(both, ask(self._model, image, both), strict=True):
+                make_folder(path_of(one).parent)
+                write_atomic(path_of(one), zlib.compress(to_bytes(answer), 1))
         return from_bytes(MaskAnswer, zlib.decompress(path_of(question).read_bytes()))
 
 

@@ -1,18 +1,18 @@
-"""Words of motion on the synthetic videos: who does what, told from the tracks of a still-image model.
+"""Expressions with words of motion on the synthetic videos, by the trajectories of tracks of an image model.
 
 python -m benchmarks.gain.motion_words [--per-family 8]                 on validation videos
 python -m benchmarks.gain.motion_words --split test [--per-family 16]   a release's figures
 
 Every motion expression of the videos ("the circle moving left", "the square that stops"), with two image models: the
-embedded one, and the true masks of all objects that the still part fits ("the circle": every circle), which shows what
-the words of motion alone are worth. frame_by_frame asks the image model the whole text, as it was asked before.
-tracks: causal; tracks_both_ways: the second of two passes. Thresholds of presence are those of a user's run: frame by
-frame one half, of `tracks` what the default `wanted_t_acc` takes with the model.
+embedded one, and the true masks of all objects that fit the still part ("the circle": every circle), which isolates the
+words of motion. frame_by_frame: the image model is asked the whole text. tracks: causal; tracks_both_ways: the second
+of two passes. Presence thresholds are those of a user's run: 0.5 frame by frame, and for `tracks` the one that the
+default `wanted_t_acc` selects for the model.
 
 Figures are means over expressions: J&F over the frames on which the target is visible; N-acc over the frames without it
-(of expressions that are true of nothing, too); identity: on how many of the frames with a visible target most of what
-is shown is of it. Rows are kept under runs/motion_words: a killed run continues. The result is motion_words.json beside
-this file for the test split, beside the rows for validation.
+(also of expressions without a target); identity: the share of the frames with a visible target on which most of the
+mask lies on it. Rows are kept under runs/motion_words; an interrupted run is continued. The result is motion_words.json
+beside this file for the test split, beside the rows for validation.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Job:
 
 
 def rows_of(job: Job) -> list[Row]:
-    """A row for every motion expression, image model and system."""
+    """A row per motion expression, image model and system."""
     videos = SyntheticVideos(job.split, job.seed)
     described = videos.describe(job.index)
     moving = [e for e, expression in enumerate(described.expressions) if expression.kind == "motion"]
@@ -74,9 +74,13 @@ def rows_of(job: Job) -> list[Row]:
     rows = []
     for model in MODELS:
         with torch.inference_mode():
-            clip = record(sample, loaded(job.model)) if model == "embedded" else truly_asked(sample, described, moving)
+            clip = (
+                record(sample, loaded(job.model))
+                if model == "embedded"
+                else clip_of_true_masks(sample, described, moving)
+            )
             own = identify_model(job.model) if model == "embedded" else None
-            by_system = shown(clip, TracksTracker(BOTH_WAYS.for_model(own)), frame_by_frame=model == "embedded")
+            by_system = results_of(clip, TracksTracker(BOTH_WAYS.for_model(own)), frame_by_frame=model == "embedded")
         for system, results in by_system.items():
             for e, number in enumerate(moving):
                 meaning = described.meanings[number]
@@ -88,15 +92,15 @@ def rows_of(job: Job) -> list[Row]:
     return rows
 
 
-def truly_asked(sample: VideoSample, described: VideoDescription, moving: Sequence[int]) -> Clip:
-    """The clip of a model that draws every object of a kind as it is, and knows nothing of motion."""
+def clip_of_true_masks(sample: VideoSample, described: VideoDescription, moving: Sequence[int]) -> Clip:
+    """The clip of a model that returns the true mask of every object of a kind, and ignores motion."""
     asked = questions([e.text for e in sample.expressions], TracksTracker(BOTH_WAYS), draws_candidates=False)
-    said = {}
+    answers = {}
     for question, number in zip(asked, moving, strict=True):
         meaning = described.meanings[number]
         assert isinstance(meaning, MotionMeaning)
-        said[question] = tuple(_true_answer(track, described, meaning.of) for track in sample.tracks)
-    return Clip(sample, said, 0.0)
+        answers[question] = tuple(_true_answer(track, described, meaning.of) for track in sample.tracks)
+    return Clip(sample, answers, 0.0)
 
 
 def _true_answer(track: np.ndarray, described: VideoDescription, kind: Kind) -> MaskAnswer:
@@ -109,7 +113,7 @@ def _true_answer(track: np.ndarray, described: VideoDescription, kind: Kind) -> 
     return MaskAnswer(tuple(Candidate(track == i, 1.0, 1.0) for i in ids), 1.0 if ids else 0.0, 1.0 if ids else 0.0)
 
 
-def shown(clip: Clip, tracks: TracksTracker, frame_by_frame: bool) -> dict[str, list[list[FrameResult]]]:
+def results_of(clip: Clip, tracks: TracksTracker, frame_by_frame: bool) -> dict[str, list[list[FrameResult]]]:
     """System -> E lists of T results."""
     by_system: dict[str, list[list[FrameResult]]] = {}
     if frame_by_frame:
@@ -126,7 +130,7 @@ def _watched(session: StreamSession, clip: Clip) -> list[list[FrameResult]]:
 
 
 def identity(sample: VideoSample, expression: int, masks: Sequence[np.ndarray]) -> float | None:
-    """Share of the frames with a visible target on which most of what is shown is of it."""
+    """Share of the frames with a visible target on which most of the mask lies on it."""
     truth = sample.mask(expression)
     visible = [t for t, mask in enumerate(truth) if mask.any()]
     if not visible:
@@ -135,7 +139,7 @@ def identity(sample: VideoSample, expression: int, masks: Sequence[np.ndarray]) 
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """Model -> system -> figures, in all, by verb and by family."""
+    """Model -> system -> figures over all expressions, by verb and by family."""
     document: dict[str, Any] = {}
     for model, system in dict.fromkeys((row["model"], row["system"]) for row in rows):
         own = [row for row in rows if (row["model"], row["system"]) == (model, system)]
@@ -146,12 +150,12 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _means(rows: Sequence[Row]) -> dict[str, Any]:
-    told = {}
+    figures = {}
     for name in ("J&F", "identity", "N-acc", "T-acc"):
         values = [row[name] for row in rows if row[name] is not None]
-        told[name] = round(fmean(values), 4) if values else None
+        figures[name] = round(fmean(values), 4) if values else None
     present = sum(row["J&F"] is not None for row in rows)
-    return told | {"expressions": len(rows), "with_target": present}
+    return figures | {"expressions": len(rows), "with_target": present}
 
 
 def main() -> None:

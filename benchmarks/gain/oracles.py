@@ -1,4 +1,4 @@
-"""Upper bounds: methods that see the truth, each in one thing alone."""
+"""Upper bounds: methods that use the truth for one part of the task."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ LEAST_SHARED = 0.3
 
 
 def true_propagation(frame_by_frame: Method) -> Method:
-    """What perfect tracking would make of the image model's best key frame: the objects that its mask covers there,
-    with their true masks on all frames. Presence is that of the key frame: it is the model's to say that there is
-    nothing."""
+    """Perfect tracking from the image model's best key frame: the objects that its mask covers there, with their true
+    masks on all frames. Presence is that of the key frame, since the decision on presence is the model's."""
 
     def method(clip: Clip) -> list[list[FrameAnswer]]:
         return [_propagated(clip, answers, e) for e, answers in enumerate(frame_by_frame(clip))]
@@ -40,8 +39,8 @@ def covered_objects(mask: np.ndarray, track: np.ndarray) -> list[int]:
 
 
 def true_identity(frame_by_frame: Method) -> Method:
-    """What perfect choice would make of every single mask of the image model, whatever presence it gives: the regions
-    that lie on the target, nothing on frames without it."""
+    """Perfect choice among the regions of every mask of the image model, whatever its presence: those that lie on the
+    target, none on frames without it."""
 
     def method(clip: Clip) -> list[list[FrameAnswer]]:
         return [

@@ -1,4 +1,4 @@
-"""The figures as pictures: bars by family, and strips of frames on which to see what goes wrong."""
+"""Plots of the figures: bars by family, and strips of frames that show errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOUR = (255, 230, 0)
 
 
 def draw_bars(document: dict[str, Any], path: Path) -> None:
-    """J&F of stable expressions by family with 95 % intervals, a panel a kind; frame by frame goes through all."""
+    """J&F of stable expressions by family with 95 % intervals, one panel per kind of system; frame by frame in each."""
     tables = {kind: document["stable"][kind] for kind in KINDS if document["stable"][kind]}
     figure = Figure(figsize=(13, 3.6 * len(tables)), layout="constrained")
     reference = document["stable"]["causal"].get(FRAME_BY_FRAME)
@@ -40,7 +40,7 @@ def draw_bars(document: dict[str, Any], path: Path) -> None:
 
 
 def draw_panel(axes: Any, table: Mapping[str, Any]) -> None:
-    """The bars of the systems of `table`, group by family."""
+    """The bars of the systems of `table`, grouped by family."""
     every = next(iter(table.values()))["families"]
     groups = ["all", *(family for family, figures in every.items() if figures["J&F"] is not None)]
     width = 0.85 / len(table)
@@ -61,8 +61,8 @@ def draw_panel(axes: Any, table: Mapping[str, Any]) -> None:
 def draw_strip(
     frames: np.ndarray, truth: np.ndarray, rows: Mapping[str, Sequence[np.ndarray]], title: str
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: a row of frames with the true mask outlined in white, then a row a system with its own in
-    yellow. Every tile says its frame and J, 100 where there is nothing to see and nothing is shown.
+    """(H', W', 3) uint8 RGB: a row of frames with the true mask outlined in white, then a row per system with its mask
+    in yellow. Every tile has its frame index and J, which is 100 if both masks are empty.
 
     frames: (T, H, W, 3) uint8; truth: (T, H, W) bool; rows: by system, T masks (H, W) bool each.
     """
@@ -76,12 +76,12 @@ def draw_strip(
 
 
 def _tile(frame: np.ndarray, mask: np.ndarray, truth: np.ndarray, t: int, colour: tuple[int, int, int]) -> np.ndarray:
-    picture = frame.copy()
+    image = frame.copy()
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(picture, outlines, -1, (0, 0, 0), 5)
-    cv2.drawContours(picture, outlines, -1, colour, 3)
+    cv2.drawContours(image, outlines, -1, (0, 0, 0), 5)
+    cv2.drawContours(image, outlines, -1, colour, 3)
     height = round(TILE_WIDTH * frame.shape[0] / frame.shape[1])
-    small = cv2.resize(picture, (TILE_WIDTH - 2, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (TILE_WIDTH - 2, height), interpolation=cv2.INTER_AREA)
     small = cv2.copyMakeBorder(small, 0, 0, 1, 1, cv2.BORDER_CONSTANT)
     union = np.count_nonzero(mask | truth)
     share = np.count_nonzero(mask & truth) / union if union else 1.0
@@ -90,5 +90,5 @@ def _tile(frame: np.ndarray, mask: np.ndarray, truth: np.ndarray, t: int, colour
 
 def _caption(text: str, size: tuple[int, int]) -> np.ndarray:
     """(height, width, 3): light words on dark, at the upper left."""
-    picture = np.full((*size, 3), 40, np.uint8)
-    return cv2.putText(picture, text, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    image = np.full((*size, 3), 40, np.uint8)
+    return cv2.putText(image, text, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)

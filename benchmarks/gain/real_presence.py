@@ -1,14 +1,15 @@
-"""Whether something is shown where the target is, and nothing where it is not: real films, labelled by hand.
+"""Whether masks are shown exactly on frames with the target: real videos, labelled by hand.
 
 python -m benchmarks.gain.real_presence [--model NAME]
 
-bikes.mp4 comes with the demonstration (`rvos models fetch demo`); two more films lie in clips/real of RVOS_SHARED and
-are left out where that is not there. The labels below say on which frames a target can be seen and on which it cannot;
-frames in between (partly hidden, a trouser leg) count for neither. The model is asked on every fourth frame; then the
-tracker decides on all frames. The presence of trackers was chosen with these figures: they say how well it fits.
+bikes.mp4 is downloaded with `rvos models fetch demo`; two more videos are in clips/real of RVOS_SHARED, and are left
+out without it. The labels below say on which frames a target is visible and on which it is not; frames in between
+(partly hidden, a trouser leg) count for neither. The model answers every fourth frame; then the tracker decides on all
+frames. The presence of trackers was chosen with these figures: they tell how well it fits.
 
-The result is real_presence.json: T-acc and N-acc as shown, and which threshold a wanted T-acc takes. With --levels
-these become what `tracker.wanted_t_acc` goes by (rvos/tracking/belief/presence_levels.json). Some minutes.
+The result is real_presence.json: T-acc and N-acc of the masks shown, and the threshold for each wanted T-acc. With
+--levels these are written to the table that `tracker.wanted_t_acc` reads (rvos/tracking/belief/presence_levels.json).
+Some minutes.
 """
 
 from __future__ import annotations
@@ -38,27 +39,27 @@ BENCHMARK = Benchmark(__file__, __doc__)
 EVERY = 4
 WANTED = (0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1.0)
 Runs = tuple[tuple[int, int], ...]
-"""First and last frames, both of them in it."""
+"""(first, last) frames, both included."""
 ALL: Runs = ((0, 10_000),)
 
 
 @dataclass(frozen=True)
 class Labels:
-    """On which frames the target of an expression is to be seen, and on which it is not."""
+    """The frames on which the target of an expression is visible, and those on which it is not."""
 
     expression: str
     there: Runs = ()
     away: Runs = ()
 
     def of(self, frame_index: int) -> bool | None:
-        """Whether it is there; None where nobody says."""
+        """Whether the target is visible; None for a frame without a label."""
         for runs, value in ((self.there, True), (self.away, False)):
             if any(first <= frame_index <= last for first, last in runs):
                 return value
         return None
 
 
-FILMS: dict[str, tuple[Labels, ...]] = {
+VIDEOS: dict[str, tuple[Labels, ...]] = {
     "bikes.mp4": (
         Labels(
             "the man in black",
@@ -90,51 +91,51 @@ FILMS: dict[str, tuple[Labels, ...]] = {
 }
 
 
-def path_of(film: str) -> Path:
-    """Where a film lies. Raises `CheckpointError` where the demonstration's was not fetched."""
-    return weights_of("demo")[film] if film == "bikes.mp4" else SHARED / "clips" / "real" / film
+def path_of(video: str) -> Path:
+    """The path of a video. Raises `CheckpointError` if that of the demonstration was not downloaded."""
+    return weights_of("demo")[video] if video == "bikes.mp4" else SHARED / "clips" / "real" / video
 
 
-def rows_of(film: str, model: MaskModel) -> list[dict[str, Any]]:
-    """A row for every expression and frame that is labelled: presence, and whether anything is shown."""
-    with open_video(path_of(film)) as video:
-        frames = list(video)
-    labels = FILMS[film]
+def rows_of(video: str, model: MaskModel) -> list[dict[str, Any]]:
+    """A row per labelled expression and frame: presence, and whether a mask is shown."""
+    with open_video(path_of(video)) as source:
+        frames = list(source)
+    labels = VIDEOS[video]
     texts = [label.expression for label in labels]
     answers = {frame.index: ask(model, frame.image, texts) for frame in frames[::EVERY]}
     rows = []
-    for tracker, watched, key_frames in (("none", frames[::EVERY], KeyFrames(1)), ("tracks", frames, KeyFrames(EVERY))):
+    for tracker, tracked, key_frames in (("none", frames[::EVERY], KeyFrames(1)), ("tracks", frames, KeyFrames(EVERY))):
         config = tracker_config(tracker)
-        reader = RecordedReader(texts, answers, film)
+        reader = RecordedReader(texts, answers, video)
         session = StreamSession(reader, TRACKERS[config.name](config.numbers), key_frames)
-        for frame, results in process(session, watched):
+        for frame, results in process(session, tracked):
             for label, result in zip(labels, results, strict=True):
-                row = {"film": film, "expression": label.expression, "tracker": tracker}
+                row = {"film": video, "expression": label.expression, "tracker": tracker}
                 row |= {"presence": result.presence, "shown": bool(result.mask.any())}
                 rows.append(row | {"there": label.of(frame.index)})
     return [row for row in rows if row["there"] is not None]
 
 
 def figures_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """T-acc and N-acc of what is shown, and of a threshold of presence by the T-acc that is wanted."""
-    there = np.array([row["there"] for row in rows])
+    """T-acc and N-acc of the masks shown, and the presence threshold for each wanted T-acc."""
+    is_visible = np.array([row["there"] for row in rows])
     shown, presence = (np.array([row[key] for row in rows]) for key in ("shown", "presence"))
-    ordered = np.sort(presence[there])
+    ordered = np.sort(presence[is_visible])
     levels = []
-    for wanted in WANTED if there.any() and not there.all() else ():
+    for wanted in WANTED if is_visible.any() and not is_visible.all() else ():
         threshold = float(ordered[round((1 - wanted) * len(ordered))])
         levels.append(
             {
                 "wanted_t_acc": wanted,
                 "threshold": round(threshold, 3),
-                "N-acc": round(float((presence[~there] < threshold).mean()), 4),
+                "N-acc": round(float((presence[~is_visible] < threshold).mean()), 4),
             }
         )
     return {
-        "frames_there": int(there.sum()),
-        "frames_away": int((~there).sum()),
-        "T-acc": round(float(shown[there].mean()), 4) if there.any() else None,
-        "N-acc": round(float((~shown[~there]).mean()), 4) if not there.all() else None,
+        "frames_there": int(is_visible.sum()),
+        "frames_away": int((~is_visible).sum()),
+        "T-acc": round(float(shown[is_visible].mean()), 4) if is_visible.any() else None,
+        "N-acc": round(float((~shown[~is_visible]).mean()), 4) if not is_visible.all() else None,
         "levels": levels,
     }
 
@@ -145,9 +146,9 @@ def main() -> None:
     parser.add_argument("--levels", action="store_true", help="enter the thresholds for the model")
     arguments = parser.parse_args()
     one_thread()
-    films = [film for film in FILMS if film == "bikes.mp4" or path_of(film).is_file()]
+    films = [video for video in VIDEOS if video == "bikes.mp4" or path_of(video).is_file()]
     model = resolve_model(arguments.model, "cpu")
-    rows = [row for film in films for row in rows_of(film, model)]
+    rows = [row for video in films for row in rows_of(video, model)]
     figures: dict[str, Any] = {}
     for tracker in ("none", "tracks"):
         of_tracker = [row for row in rows if row["tracker"] == tracker]
@@ -156,8 +157,8 @@ def main() -> None:
             named.setdefault(f"{row['film']}: {row['expression']}", []).append(row)
         figures[tracker] = {"all": figures_of(of_tracker), "expressions": {n: figures_of(r) for n, r in named.items()}}
     if arguments.levels:
-        identity, found = describe(model), figures["tracks"]["all"]["levels"]
-        levels = [(level["wanted_t_acc"], level["threshold"]) for level in found]
+        identity, levels_found = describe(model), figures["tracks"]["all"]["levels"]
+        levels = [(level["wanted_t_acc"], level["threshold"]) for level in levels_found]
         write_levels(identity.name, identity.revision, BENCHMARK.command(), levels)
     BENCHMARK.write(arguments.out, {"model": describe(model).document(), "films": films, "trackers": figures})
     for tracker, of in figures.items():

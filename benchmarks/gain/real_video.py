@@ -1,13 +1,13 @@
-"""What time adds on real frames: every tracker on the answers of an image model, and of models whose faults are known.
+"""Trackers on real clips, with the answers of an image model, and with true masks that have known faults.
 
 python -m benchmarks.gain.real_video [--clips NAME ...] [--systems NAME ...]     with the answers of --model (photo)
 python -m benchmarks.gain.real_video --faults [--clips NAME ...]                 true masks as the model, with faults
 
 Clips are folders with `frames/*.jpg` and `masks/*.png` under --root (default: clips/masked of RVOS_SHARED). The model
-is asked once a frame; its answers stay under runs/real_video, so that trackers are compared on equal ones. Frames where
-the target is not there count too. Nothing may be tuned on these clips: see docs/trackers.md.
+runs once per frame; its answers are kept under runs/real_video, so that all trackers get the same ones. Frames without
+the target count too. Nothing may be tuned on these clips: see docs/trackers.md.
 
-The result is real_video.json (real_faults.json), with a contact sheet a clip under runs/real_video.
+The result is real_video.json (real_faults.json), with a contact sheet per clip under runs/real_video.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/real_video")
 DECODE_EVERY = (1, 4, 8)
 AWAY = 12
-"""Frames of another scene that are put into the middle of a clip for the fault `false_alarm`."""
+"""Number of frames of another scene that are inserted into a clip for the fault `false_alarm`."""
 
 
 @dataclass(frozen=True)
 class System:
-    """One way from answers to masks."""
+    """A system that computes masks from answers."""
 
     tracker: str
     numbers: Mapping[str, Any]
-    #: It gets the answers of every so many frames.
+    #: Frames between two answers.
     every: int = 1
 
     def made(self) -> Tracker[Any]:
@@ -64,7 +64,7 @@ class System:
         return TRACKERS[config.name](config.numbers)
 
     def question(self, clip: RealClip) -> str:
-        """What it asks the image model."""
+        """Its question to the image model."""
         return questions([clip.expression], self.made(), draws_candidates=True)[0]
 
     def masks(self, clip: RealClip, rows: Sequence[MaskAnswer]) -> list[np.ndarray]:
@@ -80,7 +80,7 @@ class System:
 
 
 def systems() -> dict[str, System]:
-    """All of them, by name."""
+    """Name -> system."""
     found = {"frame_by_frame": System("none", {})}
     for name in TRACKERS:
         if name != "none":
@@ -90,7 +90,7 @@ def systems() -> dict[str, System]:
 
 
 ORACLE = "oracle_candidate"
-"""On every frame the candidate that is most like the truth, or none: as far as a choice could get."""
+"""The best candidate of every frame by the truth, or none: the upper bound of a choice."""
 
 
 def oracle(clip: RealClip, rows: Sequence[MaskAnswer]) -> list[np.ndarray]:
@@ -104,21 +104,21 @@ def oracle(clip: RealClip, rows: Sequence[MaskAnswer]) -> list[np.ndarray]:
 
 
 def figures_of(clip: RealClip, masks: Sequence[np.ndarray]) -> dict[str, Any]:
-    """J, F and J&F over all frames, and the shares of frames that are right about presence."""
+    """J, F and J&F over all frames, and the shares of frames with the right presence."""
     region, boundary = region_and_boundary(np.stack(masks), clip.masks)
-    there, shown = clip.masks.any((1, 2)), np.array([mask.any() for mask in masks])
+    is_visible, shown = clip.masks.any((1, 2)), np.array([mask.any() for mask in masks])
     j, f = float(region.mean()), float(boundary.mean())
     return {
         "J": round(j, 4),
         "F": round(f, 4),
         "J&F": round((j + f) / 2, 4),
-        "T-acc": round(float(shown[there].mean()), 4),
-        "N-acc": None if there.all() else round(float((~shown[~there]).mean()), 4),
+        "T-acc": round(float(shown[is_visible].mean()), 4),
+        "N-acc": None if is_visible.all() else round(float((~shown[~is_visible]).mean()), 4),
     }
 
 
 def measured(clip: RealClip, make: Callable[[], list[np.ndarray]]) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """The figures of a system's masks, with processor time a frame (reading of answers included), and the masks."""
+    """The figures of a system's masks, with processor time per frame (reading of answers included), and the masks."""
     start = time.process_time()
     masks = make()
     cost = 1000 * (time.process_time() - start) / len(clip.images)
@@ -170,8 +170,7 @@ def with_faults(arguments: argparse.Namespace, clips: Sequence[RealClip], chosen
 
 
 def interrupted(clip: RealClip) -> RealClip:
-    """The clip with some frames of another scene in its middle, on which the object is not to be seen: a cut there, and
-    a cut back."""
+    """The clip with frames of another scene in its middle, on which the object is not visible: two cuts."""
     middle = len(clip.images) // 2
     scene = np.ascontiguousarray(255 - clip.images[middle - AWAY : middle, ::-1, ::-1])
     nothing = np.zeros((AWAY, *clip.masks.shape[1:]), bool)

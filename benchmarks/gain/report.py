@@ -1,4 +1,4 @@
-"""What the rows say: tables, gains with their intervals, headroom, twins. Fractions, not points."""
+"""Figures computed from the rows: tables, gains with their intervals, headroom, twins. Fractions, not points."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def on_visible(row: Row) -> float:
     return row["J&F"]
 
 
-def worth(row: Row) -> float:
-    """The same, and of an expression without a target J&F over all frames: the share of them without a mask."""
+def over_frames(row: Row) -> float:
+    """The same; for an expression without a target J&F over all frames, which is the share of frames without a mask."""
     return row["J&F_all_frames"] if row["J&F"] is None else row["J&F"]
 
 
@@ -34,7 +34,7 @@ def has_target(row: Row) -> bool:
 
 
 class Results:
-    """The rows of some videos, all of one kind of expression, by system and expression."""
+    """The rows of videos for one kind of expression, by system and expression."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.by_system: dict[str, dict[tuple[str, str], Row]] = {}
@@ -59,13 +59,14 @@ class Results:
 
 
 def summary(results: Results, system: str) -> dict[str, Any]:
-    """The figures of one system, in all and by family."""
+    """The figures of one system over all expressions and by family."""
     families = [family for family in FAMILIES if results.rows(system, family)]
     return figures(results, system) | {"families": {family: figures(results, system, family) for family in families}}
 
 
 def figures(results: Results, system: str, family: str | None = None) -> dict[str, Any]:
-    """The figures of one system: J&F, J, F over visible frames, N-acc and T-acc over frames, None of no such frame."""
+    """The figures of one system: J&F, J, F over visible frames, N-acc and T-acc over frames; None without such
+    frames."""
     rows = results.rows(system, family)
     seen = [row for row in rows if has_target(row)]
     counts = ("targets", "targets_found", "absences", "absences_found")
@@ -85,7 +86,7 @@ def figures(results: Results, system: str, family: str | None = None) -> dict[st
 
 
 def interval(rows: Sequence[Row], value: Value) -> Interval:
-    """Mean and 95 % interval over videos, drawn within families."""
+    """Mean and 95 % interval over videos, resampled within families."""
     return mean_interval(np.array([value(r) for r in rows]), [r["video"] for r in rows], [r["family"] for r in rows])
 
 
@@ -93,11 +94,13 @@ def gain(results: Results, system: str, baseline: str) -> dict[str, Any]:
     """Paired difference in J&F over visible frames, in all and by family; of the family `absent` over all frames."""
     whole = difference([pair for pair in results.pairs(system, baseline) if has_target(pair[0])], on_visible)
     by_family = {family: results.pairs(system, baseline, family) for family in FAMILIES}
-    return whole | {"families": {family: difference(pairs, worth) for family, pairs in by_family.items() if pairs}}
+    return whole | {
+        "families": {family: difference(pairs, over_frames) for family, pairs in by_family.items() if pairs}
+    }
 
 
 def difference(pairs: Sequence[tuple[Row, Row]], value: Value) -> dict[str, Any]:
-    """The first less the second, its mean and 95 % interval over videos; {} of no pair."""
+    """First minus second: mean and 95 % interval over videos; {} without pairs."""
     if not pairs:
         return {}
     videos, families = [one["video"] for one, _ in pairs], [one["family"] for one, _ in pairs]
@@ -106,9 +109,9 @@ def difference(pairs: Sequence[tuple[Row, Row]], value: Value) -> dict[str, Any]
 
 
 def verdicts(results: Results, system: str, baseline: str) -> list[dict[str, Any]]:
-    """Family by family, whether a system is not worse than a baseline, Holm over the families; see `worth`."""
+    """Family by family, whether a system is not worse than a baseline, Holm over the families; see `over_frames`."""
     pairs = results.pairs(system, baseline)
-    differences = np.array([worth(ours) - worth(theirs) for ours, theirs in pairs])
+    differences = np.array([over_frames(ours) - over_frames(theirs) for ours, theirs in pairs])
     videos, families = [ours["video"] for ours, _ in pairs], [ours["family"] for ours, _ in pairs]
     return [
         {
@@ -123,15 +126,15 @@ def verdicts(results: Results, system: str, baseline: str) -> list[dict[str, Any
 
 
 def constant_share(results: Results, family: str | None = None) -> float | None:
-    """Share of what the image model is short of 1, frame by frame, that its best frame of each expression is short of
-    too: no choice among its masks can mend it. The best frame is looked for without the presence gate."""
+    """Share of the frame-by-frame error of the image model (1 - figure) that its best frame of each expression has too:
+    no choice among its masks removes it. The best frame is searched without the presence threshold."""
     pairs = [p for p in results.pairs(FRAME_BY_FRAME, ALWAYS_SHOWN, family) if has_target(p[0])]
     short = sum(1 - on_visible(row) for row, _ in pairs)
     return _rounded(sum(1 - best["best_frame"] for _, best in pairs) / short) if short else None
 
 
 def headroom(results: Results, oracle: str, family: str | None = None) -> dict[str, Any] | None:
-    """How far an oracle is above the image model frame by frame, and which share of that each system wins back."""
+    """The gain of an oracle over the image model frame by frame, and the share of it that each system reaches."""
     pairs = results.pairs(oracle, FRAME_BY_FRAME, family)
     room = _mean_difference(pairs)
     if room is None:
@@ -150,8 +153,8 @@ def _mean_difference(pairs: Sequence[tuple[Row, Row]]) -> float | None:
 
 
 def twins(rows: Sequence[Row]) -> dict[str, Any]:
-    """What the challenge costs each system on the same expressions with and without it, and the share of the image
-    model's cost that ours wins back."""
+    """The loss of each system by the challenge, on the same expressions with and without it, and the share of the image
+    model's loss that ours recovers."""
     calm = {(r["index"], r["sentence"], r["system"]): r for r in rows if not r["challenge"] and r["kind"] == "stable"}
     pairs: dict[str, list[tuple[Row, Row]]] = {}
     for row in rows:
@@ -183,7 +186,7 @@ def _costs(pairs: dict[str, list[tuple[Row, Row]]], family: str | None) -> dict[
 
 
 def costs(rows: Sequence[Row]) -> dict[str, float]:
-    """Processor milliseconds per frame and expression: the image model's, and what each system adds to them."""
+    """Processor milliseconds per frame and expression: of the image model, and added by each system."""
     spent = {"image_model": float(np.mean([row["image_ms"] for row in rows]))}
     for name in SYSTEMS:
         of_system = [row["cpu_ms"] for row in rows if row["system"] == name]
@@ -193,7 +196,7 @@ def costs(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """All of it. `stable` is the headline; stale and motion expressions are reported apart."""
+    """The whole document. `stable` is the headline; stale and motion expressions are separate."""
     challenge = [row for row in rows if row["challenge"]]
     of_kind = {kind: Results([r for r in challenge if r["kind"] == kind]) for kind in ("stable", "stale", "motion")}
     stable = of_kind["stable"]
@@ -208,7 +211,7 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def points(fraction: float | None) -> str:
-    """A fraction as tables on the screen give it, in points."""
+    """A fraction in points, as printed in tables."""
     return "-" if fraction is None else f"{100 * fraction:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""The systems that are compared, by name: the method of each, and how it decides where the target is shown."""
+"""The compared systems by name: the method of each, and how it decides on which frames the target is shown."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rvos.tracking.tracker import NoTracker, NoTrackerConfig
 from rvos.tracking.tracks import TracksConfig, TracksTracker
 
 KINDS = ("causal", "offline", "oracle")
-"""Never in one row: what may look ahead, and what knows the truth, is another thing."""
+"""Kinds of systems, which are never in one table: those that look ahead and those that know the truth are separate."""
 FRAME_BY_FRAME = "frame_by_frame"
 ALWAYS_SHOWN = "always_shown"
-"""Frame by frame without a presence gate: what its masks alone are worth, and the best that each video has to offer."""
+"""Frame by frame without a presence threshold: its masks alone, and the best frame of each video."""
 WINDOW = 5
 
 
@@ -48,7 +48,7 @@ NO_CHOICE = ONE_LEVEL[:1]
 
 
 def gate(answers: Sequence[FrameAnswer], thresholds: Thresholds) -> list[np.ndarray]:
-    """The masks of T answers, empty where the target is judged to be away."""
+    """The masks of T answers, empty where the target is judged absent."""
     masks, shown = [], False
     for answer in answers:
         shown = answer.presence >= (thresholds.off if shown else thresholds.on)
@@ -57,8 +57,8 @@ def gate(answers: Sequence[FrameAnswer], thresholds: Thresholds) -> list[np.ndar
 
 
 def vote(before: int, after: int) -> Decide:
-    """Every pixel as most of the gated masks around a frame have it, `before` and `after` frames at most; in a
-    draw its own decides."""
+    """Majority vote of each pixel over the gated masks of up to `before` earlier and `after` later frames; in a tie the
+    frame itself decides."""
 
     def decide(answers: Sequence[FrameAnswer], thresholds: Thresholds) -> list[np.ndarray]:
         masks = np.stack(gate(answers, thresholds))
@@ -70,17 +70,17 @@ def vote(before: int, after: int) -> Decide:
 
 @dataclass(frozen=True)
 class System:
-    """One way from a clip to its masks."""
+    """A system that computes masks of a clip."""
 
     kind: str  # one of `KINDS`
     method: Method
     decide: Decide = gate
-    grid: tuple[Thresholds, ...] = ONE_LEVEL  # what tuning chooses from
-    tuned_as: str | None = None  # the system whose thresholds it takes instead
+    grid: tuple[Thresholds, ...] = ONE_LEVEL  # the candidates for tuning
+    tuned_as: str | None = None  # the system whose thresholds it uses instead
 
     @property
     def is_tuned(self) -> bool:
-        """It has a threshold of its own to choose."""
+        """Whether it has a threshold of its own to choose."""
         return len(self.grid) > 1 and self.tuned_as is None
 
 
@@ -92,7 +92,7 @@ LOOKAHEAD = 12
 
 
 def tracks(**numbers: Any) -> TracksTracker:
-    """The tracker with some numbers of its own. It shows every mask: presence is judged afterwards."""
+    """The tracker with some numbers changed. It shows every mask: the presence threshold is applied afterwards."""
     return TracksTracker(TracksConfig(presence_threshold=0.0, **numbers))
 
 
@@ -124,9 +124,9 @@ ABLATIONS: dict[str, System] = {
     "without_presence": ablated(presence=PresenceConfig(keep=0.0)),
     "without_refusal": ablated(following=FollowingConfig(most_refused=0)),
 }
-"""`tracks` with one part off: what was answered by appearance; what was shown; what was answered of tracks before; the
-mean of presence, so that every frame's own decides; and the doubt about candidates."""
+"""`tracks` with one part off: the classifier of the answers; that of the masks shown; the history of answers; the mean
+of presence, so that each frame's own decides; and the refusal of candidates."""
 
 SYSTEMS = HEADLINE | ABLATIONS
 OURS = {"causal": "tracks", "offline": "tracks_both_ways"}
-"""Per kind the system that the others are the baselines of."""
+"""Kind -> our system, which the others are the baselines of."""

@@ -1,8 +1,8 @@
 """The presence thresholds of the systems, chosen on validation videos by one criterion for all of them.
 
-At least `WANTED` of all visible targets of the stable expressions have to be shown; of the thresholds that do it the
-one is taken that shows least where no target is, of equals the lowest. So systems are compared at equal T-acc. A system
-that shows fewer at every threshold gets those that show most.
+At least `WANTED` of all visible targets of the stable expressions have to be shown; of such thresholds the one that
+shows least on frames without a target is chosen, of equals the lowest. So systems are compared at equal T-acc. A system
+that shows fewer targets at every threshold gets the threshold that shows most.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from image_core.files import write_atomic
 
 FILE = Path(__file__).with_name("video_thresholds.json")
 CRITERION = "J&F_all_frames"
-"""What is told of a choice, beside T-acc and N-acc."""
+"""The figure of a choice that is reported beside T-acc and N-acc."""
 WANTED = 0.95
 NEVER_GATED = Thresholds(0.0, 0.0)
 
 
 def choose(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """System -> its thresholds, T-acc and N-acc there, and J&F over all frames there and without a gate, of rows that
-    `work.tune` made."""
+    """System -> its thresholds, T-acc and N-acc there, and J&F over all frames there and without a gate, of rows of
+    `work.tune`."""
     chosen = {}
     for name in dict.fromkeys(row["system"] for row in rows):
         of_system = [row for row in rows if row["system"] == name]
@@ -57,13 +57,13 @@ def levels_of(rows: Sequence[Row], system: str) -> list[tuple[float, float]]:
 
 
 def _shares(rows: Sequence[Row], where: str) -> np.ndarray:
-    """For each thresholds of the grid, on which share of the frames there or away something is shown."""
+    """For each threshold of the grid, the share of the frames with (or without) the target on which a mask is shown."""
     shown = np.sum([row[f"shown_{where}"] for row in rows], axis=0)
     return shown / max(1, sum(row[f"frames_{where}"] for row in rows))
 
 
 def write(model_sha256: str, made_with: dict[str, Any], chosen: dict[str, dict[str, float]], file: Path = FILE) -> None:
-    """Enter what was chosen for a model. Systems that were not tuned now keep what they had on the same generator."""
+    """Write the chosen thresholds of a model. Systems that were not tuned keep theirs if the generator is the same."""
     document = json.loads(file.read_text()) if file.is_file() else {"criterion": CRITERION, "models": {}}
     before = document["models"].get(model_sha256, {})
     same = before.get("generator_sha256") == made_with["generator_sha256"]
@@ -76,8 +76,7 @@ def write(model_sha256: str, made_with: dict[str, Any], chosen: dict[str, dict[s
 
 
 def read(model_sha256: str, generator_sha256: str, names: Sequence[str], file: Path = FILE) -> dict[str, Thresholds]:
-    """System -> its thresholds, of all that have some. Raises `ConfigError` where one of `names` has none for this
-    model and this generator."""
+    """System -> its thresholds. Raises `ConfigError` if one of `names` has none for this model and this generator."""
     document = json.loads(file.read_text()) if file.is_file() else {"models": {}}
     entry = document["models"].get(model_sha256, {})
     chosen = entry.get("systems", {}) if entry.get("generator_sha256") == generator_sha256 else {}

@@ -1,11 +1,11 @@
-"""Every core through the gain benchmark: the models of `benchmarks.accuracy.cores`, which were trained alike.
+"""The gain benchmark with every core: the models of `benchmarks.accuracy.cores`, which were trained in the same way.
 
 python -m benchmarks.accuracy.cores
 python -m benchmarks.gain.video_cores runs/cores/1500_steps/*_0/model.safetensors [--per-family N] [--tune N]
 
-Frame by frame, never gated, with the default tracker, and with it on every fourth frame, which is what contours need
-most: they are decoded there and carried between. Each model's presence thresholds are chosen on validation videos of
-seed 0, its figures are of those of seed 1. The test split is left alone. A video takes about 20 seconds.
+Frame by frame, without a presence threshold, with the default tracker, and with the tracker on answers of every fourth
+frame, which saves most for contour models. Each model's presence thresholds are chosen on validation videos of seed 0;
+its figures are of those of seed 1. The test split is not used. A video takes about 20 seconds.
 
 The result is video_cores.json with video_cores.png, beside this file. It keeps what an earlier call with the same
 settings measured of other cores.
@@ -33,7 +33,7 @@ BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_cores")
 COMPARED = (FRAME_BY_FRAME, ALWAYS_SHOWN, "tracks", "tracks_key_4")
 SEEDS = {"tuned": 0, "measured": 1}
-"""Of the validation videos."""
+"""Seeds of the validation videos."""
 
 
 def row(model: Path, per_family: int, tuning: int, workers: int) -> Row:
@@ -53,7 +53,7 @@ def row(model: Path, per_family: int, tuning: int, workers: int) -> Row:
 
 
 def measured(model: Path, out: Path, per_family: int, tuning: int, workers: int) -> dict[str, Any]:
-    """What the gain benchmark writes of a model into `out`, after it has chosen the model's thresholds."""
+    """The result of the gain benchmark for a model, written to `out`, with thresholds that are chosen first."""
     common = ["--model", str(model), "--workers", str(workers), "--seed"]
     chosen = [name for name in COMPARED if SYSTEMS[name].is_tuned]
     video_gain(*common, str(SEEDS["tuned"]), "--tune", "--per-family", str(tuning), "--systems", *chosen)
@@ -63,14 +63,15 @@ def measured(model: Path, out: Path, per_family: int, tuning: int, workers: int)
 
 
 def video_gain(*arguments: str) -> None:
-    """One run of the gain benchmark; what it prints goes on."""
+    """Run the gain benchmark; its output is printed."""
     subprocess.run([sys.executable, "-m", "benchmarks.gain.video_gain", *arguments], check=True)
 
 
 def tuned(model_sha256: str) -> dict[str, dict[str, float]]:
-    """System -> its thresholds, and J&F over all frames of the videos they were chosen on, with them and never gated.
+    """System -> its thresholds, and J&F over all frames of the tuning videos, with them and without a threshold.
 
-    With a model that is seldom right the criterion may choose to show nothing: the latter tells what masks are worth.
+    For a model that is seldom right the criterion may choose to show nothing: then the latter shows the quality of the
+    masks.
     """
     chosen = json.loads(thresholds.FILE.read_text())["models"][model_sha256]["systems"]
     kept = ("on", "off", thresholds.CRITERION, "never_gated")
@@ -78,7 +79,7 @@ def tuned(model_sha256: str) -> dict[str, dict[str, float]]:
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """J&F by family, a panel a model."""
+    """Plot J&F by family, one panel per model."""
     figure = Figure(figsize=(13, 3.6 * len(rows)), layout="constrained")
     for axes, row in zip(figure.subplots(len(rows), 1, sharey=True, squeeze=False)[:, 0], rows, strict=True):
         draw_panel(axes, row["systems"])
@@ -101,9 +102,9 @@ def main() -> None:
     draw(models, arguments.out.with_suffix(".png"))
     for of_model in rows:
         for name, figures in of_model["systems"].items():
-            told = ", ".join(f"{key} {points(figures[key])}" for key in ("J&F", "N-acc", "T-acc"))
+            figures_text = ", ".join(f"{key} {points(figures[key])}" for key in ("J&F", "N-acc", "T-acc"))
             without = points(of_model["tuned"].get(name, {}).get("never_gated"))
-            print(f"{of_model['core']:11} {name:15} {told}; tuning videos, all frames, never gated {without}")
+            print(f"{of_model['core']:11} {name:15} {figures_text}; tuning videos, all frames, never gated {without}")
 
 
 if __name__ == "__main__":

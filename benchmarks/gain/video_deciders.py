@@ -1,15 +1,16 @@
-"""Whether a decider that knows the truth reaches the identity oracle: what is lost between is lost by the tracks, by
-the pictures that are shown of them, or by the questions.
+"""Whether a decider that knows the truth reaches the identity oracle: the difference is due to the tracks, to the
+images of them, or to the questions.
 
 python -m benchmarks.gain.video_deciders [--per-family N]                  on validation videos
 python -m benchmarks.gain.video_deciders --true-masks [--per-family N]     an image model that draws every object truly
 
-`mllm` is asked as a real model would be, and answered by a stand-in that reads the numbered outlines off the pictures
-and knows which object is meant (benchmarks/gain/knowing.py). It is no score of any model: no trained one is run here.
-`rules` are the tracks watched both ways; `true_identity` is the oracle of video_gain. Nothing is gated by presence.
+`mllm` asks a stand-in for a real model, which finds the numbered outlines in the images and knows which object is meant
+(benchmarks/gain/knowing.py). No trained multimodal model is measured here. `rules` is the tracker in two passes;
+`true_identity` is the oracle of video_gain. No presence threshold is applied.
 
-With --true-masks the image model does not know which object is meant, so that the decider alone can tell.
-Rows are appended under runs/video_deciders as they are made: a killed run continues. The result is video_deciders.json.
+With --true-masks the image model does not know which object is meant, so that only the decider chooses. Rows are
+appended under runs/video_deciders as they are computed; an interrupted run is continued. The result is
+video_deciders.json.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch
 from benchmarks.gain.baselines import Method, tracked
 from benchmarks.gain.clip import Clip, FrameAnswer
 from benchmarks.gain.jobs import code_sha256, run
-from benchmarks.gain.knowing import Seeing, all_objects, truths
+from benchmarks.gain.knowing import TruthModel, all_objects, truths
 from benchmarks.gain.oracles import true_identity
 from benchmarks.gain.systems import ALONE, tracks
 from benchmarks.gain.work import Job, clip_of, described
@@ -46,14 +47,14 @@ RUNS = Path("runs/video_deciders")
 MLLM, IDENTITY = "mllm", "true_identity"
 TRUE_MASKS = "true masks of all objects"
 TOLERANCE = 0.02
-"""J&F that the decider may be below the oracle over the expressions whose meaning does not change on the way."""
+"""Largest J&F by which the decider may be below the oracle, over expressions whose answer never changes."""
 FIGURES = ("J&F", "J&F_all_frames", "N-acc", "T-acc")
 
 
 def decided(clip: Clip) -> list[list[FrameAnswer]]:
-    """Tracks that are decided about by a model that sees what is shown to it and knows what is meant."""
+    """E lists of T answers of `tracks` with the decider `mllm` and the stand-in as its model."""
     known = truths({e.text: clip.sample.mask(i) for i, e in enumerate(clip.sample.expressions)})
-    decider = Mllm(MllmConfig("stand-in"), AlbumConfig(), lambda: Seeing(clip.sample.frames, known), dict)
+    decider = Mllm(MllmConfig("stand-in"), AlbumConfig(), lambda: TruthModel(clip.sample.frames, known), dict)
     tracker = TracksTracker(TracksConfig(both_ways=True, presence_threshold=0.0), decider)
     return tracked(tracker, passes=2)(clip)
 
@@ -102,7 +103,7 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def mean(rows: Sequence[Row], figure: str) -> float | None:
-    """Over the rows that have it; None where none has."""
+    """The mean over the rows that have the figure; None if none has."""
     values = [row[figure] for row in rows if row[figure] is not None]
     return round(float(np.mean(values)), 4) if values else None
 
@@ -133,8 +134,8 @@ def main() -> None:
     plain = BENCHMARK.result if known else BENCHMARK.result.with_name("video_deciders_true_masks.json")
     BENCHMARK.write(arguments.out or plain, {**figures_of, **document})
     for kind, of_kind in document.items():
-        for name, told in of_kind.items():
-            print(f"{kind:8} {name:18} {told}")
+        for name, values in of_kind.items():
+            print(f"{kind:8} {name:18} {values}")
 
 
 if __name__ == "__main__":

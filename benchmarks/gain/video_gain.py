@@ -1,14 +1,14 @@
-"""What time adds: every system and every baseline on the synthetic videos, against the image model frame by frame.
+"""The gain of every system and baseline over the image model frame by frame, on the synthetic videos.
 
 python -m benchmarks.gain.video_gain --tune [--per-family 8]        presence thresholds, on validation videos
 python -m benchmarks.gain.video_gain [--per-family N] [--twins N]   the figures, on validation videos
 python -m benchmarks.gain.video_gain --ablations [--per-family N]   the same of `tracks` with each of its parts off
-python -m benchmarks.gain.video_gain --split test --twins 16        a release's figures; entered in test_runs.jsonl
+python -m benchmarks.gain.video_gain --split test --twins 16        a release's figures; recorded in test_runs.jsonl
 python -m benchmarks.gain.video_gain --strip INDEX [--systems ...]  one video as a picture, under runs/video_gain
 
-The image model runs once a frame for all expressions and systems; each system then makes its masks of what it said.
-Rows are appended under runs/video_gain as they are made, in a folder named after all that they depend on: a killed run
-continues, and a larger one starts from a smaller. 512 videos take hours: about 20 seconds a video and process.
+The image model runs once per frame for all expressions and systems; each system then computes masks from its answers.
+Rows are appended under runs/video_gain as they are computed, in a folder named by all that they depend on: an
+interrupted run is continued, and a larger one reuses a smaller. 512 videos take hours: about 20 seconds per video.
 
 The result is video_gain.json with video_gain.png: beside this file for the test split, beside the rows for validation,
 unless --out says otherwise. The test split is run for releases alone.
@@ -45,11 +45,11 @@ RUNS = Path("runs/video_gain")
 TEST_RUNS = Path(__file__).with_name("test_runs.jsonl")
 UNCHALLENGED = ("plain", "absent")
 COLUMNS = ("J&F", "J", "F", "gain", "low", "high", "N-acc", "T-acc", "all")
-"""Of the table on the screen: gain over frame by frame with its 95 % interval; all: J&F over all frames."""
+"""Columns of the printed table: gain over frame by frame with its 95 % interval; all: J&F over all frames."""
 
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What rows depend on, thresholds apart."""
+    """All that rows depend on, except the thresholds."""
     return {
         "model": find_model(arguments.model).stem,
         "model_sha256": identify_model(arguments.model).revision,
@@ -91,7 +91,7 @@ def choose_thresholds(arguments: argparse.Namespace) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """Run what is missing, and write the figures and their picture."""
+    """Compute the missing rows, and write the figures and their plot."""
     settings = settings_of(arguments)
     chosen = thresholds.read(settings["model_sha256"], settings["generator_sha256"], arguments.systems)
     settings["thresholds"] = {name: [levels.on, levels.off] for name, levels in chosen.items()}
@@ -108,7 +108,7 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def enter_test_run(settings: dict[str, Any], command: str) -> None:
-    """Every run of the test split is on record, whatever came of it."""
+    """Record a run of the test split, whatever its result."""
     entry = {"date": describe_machine()["date"], "commit": commit(), "command": command}
     hashes = {name: settings[name] for name in ("model_sha256", "generator_sha256", "code_sha256")}
     with TEST_RUNS.open("a", encoding="utf-8") as file:
@@ -116,7 +116,7 @@ def enter_test_run(settings: dict[str, Any], command: str) -> None:
 
 
 def print_tables(document: dict[str, Any]) -> None:
-    """The headline in points, then J&F by family (of `absent` N-acc) and of the other expressions, a block a kind."""
+    """Print the headline in points, J&F by family (N-acc of `absent`) and of other expressions, a block per kind."""
     gains = document.get("gain_over_frame_by_frame", {})
     kinds = [kind for kind in KINDS if document["stable"][kind]]
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""What one process does: a video in, rows of figures out."""
+"""The work of one process: computes the rows of figures of one video."""
 
 from __future__ import annotations
 
@@ -54,24 +54,24 @@ def masks_of(clip: Clip, system: System, thresholds: Thresholds) -> list[list[np
 
 
 def described(job: Job, clip: Clip, expression: int, system: str) -> Row:
-    """What a row is of."""
-    asked = clip.sample.expressions[expression]
+    """The fields of a row that identify it."""
+    target_expression = clip.sample.expressions[expression]
     return {
         "video": clip.sample.video_id,
         "index": job.index,
         "challenge": job.challenge,
-        "family": asked.family,
-        "kind": asked.kind,
+        "family": target_expression.family,
+        "kind": target_expression.kind,
         "expressions": clip.expression_count,
-        "expression": asked.expression_id,
-        "sentence": asked.text,
+        "expression": target_expression.expression_id,
+        "sentence": target_expression.text,
         "system": system,
     }
 
 
 def tune(job: Job) -> list[Row]:
-    """A row for every stable expression and system: for each thresholds of the system's grid J&F over all frames, and
-    on how many frames with and without a target something is shown."""
+    """A row per stable expression and system: for each threshold of the system's grid J&F over all frames, and the
+    numbers of frames with and without a target on which a mask is shown."""
     clip = clip_of(job, "stable")
     rows = []
     for name in job.systems:
@@ -86,27 +86,27 @@ def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray
     known: dict[tuple[int, bytes], float] = {}
 
     def of_frame(t: int, mask: np.ndarray) -> float:
-        """Most thresholds make the same mask: it is scored once."""
+        """Scores a mask once, since most thresholds give the same."""
         key = t, hashlib.sha256(np.packbits(mask).tobytes()).digest()
         if key not in known:
             region, boundary = region_and_boundary(mask[None], truth[t, None])
             known[key] = float(region[0] + boundary[0]) / 2
         return known[key]
 
-    there = truth.any((1, 2))
-    figures: Row = {"frames_there": int(there.sum()), "frames_away": int((~there).sum())}
+    is_visible = truth.any((1, 2))
+    figures: Row = {"frames_there": int(is_visible.sum()), "frames_away": int((~is_visible).sum())}
     figures |= {"J&F_all_frames": [], "shown_there": [], "shown_away": []}
     for thresholds in system.grid:
         masks = system.decide(answers, thresholds)
         shown = np.array([mask.any() for mask in masks])
         figures["J&F_all_frames"].append(float(np.mean([of_frame(t, mask) for t, mask in enumerate(masks)])))
-        figures["shown_there"].append(int(shown[there].sum()))
-        figures["shown_away"].append(int(shown[~there].sum()))
+        figures["shown_there"].append(int(shown[is_visible].sum()))
+        figures["shown_away"].append(int(shown[~is_visible].sum()))
     return figures
 
 
 def clip_of(job: Job, kind: str | None = None) -> Clip:
-    """The video drawn, with what the image model says of it; kind: of expressions of this kind alone."""
+    """The rendered video with the answers of the image model. kind: of expressions; None for all kinds."""
     sample = SyntheticVideos(job.split, job.seed, challenge=job.challenge)[job.index]
     if kind is not None:
         sample = replace(sample, expressions=tuple(e for e in sample.expressions if e.kind == kind))
@@ -115,6 +115,6 @@ def clip_of(job: Job, kind: str | None = None) -> Clip:
 
 @cache
 def loaded(model: str) -> ImageSegmenter:
-    """The image model, once a process, which keeps to one thread from then on."""
+    """The image model, loaded once per process, which is limited to one thread."""
     one_thread()
     return ImageSegmenter.load(model, "cpu")

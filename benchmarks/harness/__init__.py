@@ -1,1 +1,1 @@
-"""What all benchmarks share: command line, header of a result, rows that are resumed, clips, systems, scores."""
+"""Code that all benchmarks share: command line, header of a result, rows that are resumed, clips, systems, scores."""

@@ -15,15 +15,15 @@ EXPRESSIONS = ("the red circle", "the blue star")
 
 
 def demo_frames(frame_count: int, size: tuple[int, int]) -> list[Frame]:
-    """The demonstration's frames over and over, enlarged to `size` (height, width)."""
+    """The frames of the demonstration, repeated and enlarged to `size` (height, width)."""
     images = (draw_frame(index % FRAME_COUNT) for index in range(frame_count))
     enlarged = (cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC) for image in images)
     return [Frame(index, index / RATE, image) for index, image in enumerate(enlarged)]
 
 
 def write_demo_clip(path: Path, frame_count: int, size: tuple[int, int]) -> None:
-    """A video file of the demonstration's frames forwards and backwards, over and over, enlarged to `size` (height,
-    width)."""
+    """Write a video file of the demonstration's frames, played forwards and backwards in turn, enlarged to `size`
+    (height, width)."""
     once = [frame.image for frame in demo_frames(FRAME_COUNT, size)]
     there_and_back = once + once[-2:0:-1]
     with VideoWriter(path, size, rate=RATE) as writer:
@@ -32,5 +32,5 @@ def write_demo_clip(path: Path, frame_count: int, size: tuple[int, int]) -> None
 
 
 def frames_of(sample: VideoSample) -> tuple[Frame, ...]:
-    """The pictures of a synthetic video as frames."""
+    """The frames of a synthetic video."""
     return tuple(Frame(index, index / sample.rate, image) for index, image in enumerate(sample.frames))

@@ -31,8 +31,8 @@ class Benchmark:
     def parser(
         self, *, seed: int | None = None, workers: int | None = None, writes: bool = True
     ) -> argparse.ArgumentParser:
-        """The command line with what benchmarks have in common: --out unless it `writes` nothing, and --seed and
-        --workers where their defaults are given."""
+        """A parser with the options that benchmarks share: --out if it `writes` a result, and --seed and --workers if
+        their defaults are given."""
         parser = argparse.ArgumentParser(
             f"python -m {self.name}", description=self.doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -45,7 +45,7 @@ class Benchmark:
         return parser
 
     def command(self) -> str:
-        """This run's own command, as it can be given again."""
+        """The command of this run, as a shell line."""
         return shlex.join(["python", "-m", self.name, *sys.argv[1:]])
 
     def document(self, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,14 +53,14 @@ class Benchmark:
         return {"command": self.command(), "machine": describe_machine(), "commit": commit(), **figures}
 
     def write(self, out: Path, figures: Mapping[str, Any], indent: int | None = 1) -> dict[str, Any]:
-        """Write the figures under their header; what was written."""
+        """Write the figures under their header. Returns the document that was written."""
         document = self.document(figures)
         make_folder(out.parent)
         write_atomic(out, (json.dumps(document, indent=indent) + "\n").encode())
         return document
 
     def start(self, main: Callable[[], None]) -> None:
-        """Run the command. A fault of the input ends it with exit code 2 and one line."""
+        """Run the command. An error in the input ends it with one line and exit code 2."""
         try:
             main()
         except RvosError as error:

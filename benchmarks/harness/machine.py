@@ -1,4 +1,4 @@
-"""What a figure was measured on; every result carries it."""
+"""The machine on which figures were measured, as recorded in every result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARED = Path(os.environ.get("RVOS_SHARED", REPOSITORY.parent / "shared"))
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, cores, how busy they are, versions of what matters for speed, and the date."""
+    """Processor, cores, load, versions of the libraries that matter for speed, and the date."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Floating-point operations of a model, counted on the meta device: nothing is computed, no weight is fetched."""
+"""Floating-point operations of a model, counted on the meta device, without computing and without weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from image_core.models.table import build_model
 
 
 def operations(model: Trainable, side_px: int, expressions: int, words: int) -> float:
-    """Of one picture with so many expressions, in 10^9."""
+    """GFLOP of one image with a number of expressions of `words` words each."""
     images = torch.zeros(1, 3, side_px, side_px, device="meta")
     longest = " ".join(["red"] * words)  # cut to what the model takes
     frame_index = torch.zeros(expressions, dtype=torch.long, device="meta")
@@ -29,8 +29,8 @@ def operations(model: Trainable, side_px: int, expressions: int, words: int) -> 
 
 
 def weightless(config: ModelConfig) -> Trainable:
-    """The model on the meta device, where only sizes are computed."""
+    """The model on the meta device, where only shapes are computed."""
     vision, text = (replace(part, pretrained=False) for part in (config.vision, config.text))
     with torch.device("meta"):
         model = build_model(replace(config, vision=vision, text=text)).eval()
-    return model.requires_grad_(False)  # the counter asks of every parameter that does for its gradient
+    return model.requires_grad_(False)  # the counter reads the gradient of every parameter that requires one

@@ -1,4 +1,4 @@
-"""Work by processes of one thread each."""
+"""A pool of processes with one thread each."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ Result = TypeVar("Result")
 
 
 def one_thread() -> None:
-    """This process computes in one thread from now on: processor time is then the time that a result took."""
+    """Limit this process to one thread, so that its processor time is the time of the computation."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threadpool_limits(1)
 
 
 def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
-    """The results of all jobs as they are ready, in no order; progress goes to stderr. work: a function of a module."""
+    """The results of all jobs in the order in which they finish. Progress is printed to stderr. work: a function of a
+    module."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"  # the processes read it when they start
     began = time.monotonic()
@@ -42,7 +43,7 @@ def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: in
 
 
 def _begin() -> None:
-    """One thread; and a killed run leaves no process behind: it would wait for work for ever."""
+    """Limit the process to one thread, and end it with its parent: it would wait for work for ever."""
     one_thread()
     parent = parent_process()
 

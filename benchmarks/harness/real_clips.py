@@ -1,4 +1,4 @@
-"""Real clips with true masks, and what is asked of them."""
+"""Real clips with true masks and expressions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPRESSIONS = {
     "dog": "a dog walking",
     "libby": "a dog running",
 }
-"""What Ref-DAVIS17 (Khoreva et al., ACCV 2018) asks of the one object of each clip."""
+"""The expression of Ref-DAVIS17 (Khoreva et al., ACCV 2018) for the one object of each clip."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class RealClip:
     expression: str
     #: (T, H, W, 3) uint8 RGB
     images: np.ndarray
-    #: (T, H, W) bool, empty where the object is not to be seen.
+    #: (T, H, W) bool, empty where the object is not visible.
     masks: np.ndarray
 
     @cached_property
@@ -64,5 +64,7 @@ def _read(folder: Path) -> RealClip:
     written = folder / "expression.txt"
     expression = written.read_text().strip() if written.is_file() else EXPRESSIONS.get(folder.name, "")
     if not expression:
-        raise DataError(f"{folder}: expected a known clip or an expression.txt, got neither: write what is asked there")
+        raise DataError(
+            f"{folder}: expected a known clip or an expression.txt, got neither: write the expression to that file"
+        )
     return RealClip(folder.name, expression, np.stack(images), np.stack(masks) > 127)  # pyright: ignore[reportArgumentType, reportCallIssue]

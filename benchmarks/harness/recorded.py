@@ -1,4 +1,4 @@
-"""Answers of an image model that were recorded, given to trackers again."""
+"""Replays recorded answers of an image model to trackers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rvos.view.frame_view import View
 
 
 class RecordedReader(Reader[NothingRead]):
-    """Gives the answers that were recorded, E for the index of each frame that was asked, on key frames alone."""
+    """Returns recorded answers on key frames, and none on other frames. answers: index of a frame -> E answers."""
 
     def __init__(self, expressions: Sequence[str], answers: Mapping[int, Sequence[MaskAnswer]], name: str) -> None:
         super().__init__(expressions)

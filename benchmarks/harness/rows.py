@@ -1,4 +1,4 @@
-"""Rows on disk, appended as they are made, so that a killed run continues where it was."""
+"""Rows on disk, appended as they are computed, so that an interrupted run can be continued."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KIND = RunKind("rvos benchmark", other_folder_advice="wait until it ends")
 
 
 class Rows:
-    """`<folder>/<digest of the settings>/<name>.jsonl`, a row a line, the settings beside it. Other settings, another
-    folder.
+    """`<folder>/<digest of the settings>/<name>.jsonl`, one row per line, and the settings beside it. Other settings
+    have another folder.
 
-    Used by one run at a time: `with Rows(...) as rows`. Raises `OutputError` where another run has it.
+    Used by one run at a time: `with Rows(...) as rows`. Raises `OutputError` if another run uses it.
     """
 
     def __init__(self, folder: Path, name: str, settings: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ class Rows:
         self._open.close()
 
     def append(self, rows: Sequence[Row]) -> None:
-        """More rows, on the disk when this returns."""
+        """Append rows; they are on disk when this returns."""
         append_lines(self.path, rows)
         self.rows += rows
 
@@ -46,9 +46,9 @@ class Rows:
 def rows_with_earlier(
     rows: Sequence[Row], out: Path, settings: Mapping[str, Any], *, by: Sequence[str], key: str = "rows"
 ) -> list[Row]:
-    """Rows of the result `out` that was written with the same settings and that are not measured anew, then `rows`.
+    """The earlier rows of the result `out`, if it has the same settings, but those that `rows` replaces; then `rows`.
 
-    by: what tells rows apart. key: where the result holds its rows.
+    by: fields that identify a row; key: of the rows in the result.
     """
     earlier = json.loads(out.read_text()) if out.exists() else {}
     if any(earlier.get(name) != value for name, value in settings.items()):

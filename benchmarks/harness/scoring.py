@@ -13,8 +13,8 @@ from rvos.synthetic.dataset import VideoSample
 
 
 def figures(sample: VideoSample, expression: int, masks: Sequence[np.ndarray]) -> Row:
-    """What `metrics.json` calls them, over the frames that are judged, with the counts behind N-acc and T-acc; and
-    best_frame, the highest (J + F) / 2 of a frame with the target in view. None where there is no such frame."""
+    """The figures, named as in `metrics.json`, over the scored frames, with the counts behind N-acc and T-acc; and
+    best_frame, the highest (J + F) / 2 of a frame with a visible target, None if there is no such frame."""
     judged = sample.judged(expression)
     if not judged.any():
         raise ValueError(f"{sample.video_id}: expected a judged frame of expression {expression}, got none")

@@ -1,4 +1,4 @@
-"""Video systems for benchmarks, each of named parts, and what runs several of them over one clip."""
+"""Video systems for benchmarks, built of named parts, and a loop that runs several of them on one clip."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results
 
 SURE = 4.0
-"""Added to every presence logit: a tracker is not timed on a target that it takes to be away."""
+"""Added to every presence logit, so that a tracker is timed on a target that is present."""
 
 
 @dataclass(frozen=True)
 class VideoParts:
-    """How features and masks get to the frames between key frames."""
+    """The parts that process the frames between key frames."""
 
     propagation: str = "none"
     tracker: str = "none"
@@ -35,8 +35,8 @@ class VideoParts:
 
 def random_segmenter(experiment: str, seed: int = 0) -> ImageSegmenter:
     """The model of `configs/experiment/<experiment>.yaml` with random weights and its own preprocessing, in float32 on
-    the processor: speed does not depend on what a model has learned. No hub is asked: the text encoder has its real
-    size and our small vocabulary."""
+    the processor: speed does not depend on trained weights. Nothing is downloaded: the text encoder has its real size
+    and our small vocabulary."""
     settings = train_config([f"experiment={experiment}", "data.root=nowhere"])
     vision = replace(settings.model.vision, pretrained=False)
     spec = replace(settings.model, vision=vision, text=replace(settings.model.text, pretrained=False))
@@ -47,11 +47,11 @@ def random_segmenter(experiment: str, seed: int = 0) -> ImageSegmenter:
 
 
 Step = Callable[[str, StreamSession, Frame], Results]
-"""Gives a frame to a session whose name comes first."""
+"""(name of a session, the session, a frame) -> the results of the frame."""
 
 
 def in_turn(sessions: Mapping[str, StreamSession], frames: Sequence[Frame], step: Step) -> Iterator[dict[str, Results]]:
-    """By session the results of each frame. All take a frame before the next one comes: whatever else the machine does,
-    it does to all of them."""
+    """For each frame, session -> results. All sessions process a frame before the next one is read, so that the load of
+    the machine affects all of them alike."""
     for frame in frames:
         yield {name: step(name, session, frame) for name, session in sessions.items()}

@@ -1,4 +1,4 @@
-"""A model of fresh weights over the encoders of another model file, as a start of training."""
+"""A model with random weights and the encoders of another model file, as a start of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from image_core.training.config import TrainConfig
 def with_encoders_of(model: Path, settings: TrainConfig, out: Path) -> None:
     """Write the model that the settings describe, drawn from their seed, with the vision and text encoder of `model`.
 
-    Raises `ConfigError` where the settings' encoders are others.
+    Raises `ConfigError` if the settings have other encoders.
     """
     given = load_model(model)
     spec = without_weights(settings.model)

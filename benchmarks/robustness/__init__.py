@@ -1,1 +1,1 @@
-"""What users' files and moments do: mutated files, and kills."""
+"""Robustness: mutated input files, and processes killed at random moments."""

@@ -1,9 +1,9 @@
-"""Mutated videos, pictures and annotation files: does any of them crash, hang or end in a traceback?
+"""Mutated videos, images and annotation files: checks that none causes a crash, a hang or a traceback.
 
     python -m benchmarks.robustness.fuzz --cases 1000
 
-Each case is a small whole file with a few random changes, read as the commands read it, in a process of its own. What
-is wanted is 0 crashes, 0 hangs, 0 tracebacks: a file is read, or refused in one line.
+Each case is a small valid file with a few random changes, read as the commands read it, in a process of its own. The
+aim is 0 crashes, 0 hangs, 0 tracebacks: a file is read, or rejected with one line.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from typing import Any
 from benchmarks.harness.command import Benchmark
 from benchmarks.robustness.isolation import Isolated
 from benchmarks.robustness.mutations import of_bytes, of_json
-from benchmarks.robustness.seeds import write_datasets, write_pictures, write_videos
+from benchmarks.robustness.seeds import write_datasets, write_images, write_videos
 
 BENCHMARK = Benchmark(__file__, __doc__)
 LIMIT_S = 60.0
 KINDS = ("videos", "annotations", "pictures")
 _FAULTS = {"crash": "crashes", "hang": "hangs", "traceback": "tracebacks"}
 _BY_VALUE = 0.7
-"""Share of JSON that is changed by its values, and not by its bytes."""
-_MOST_TOLD = 20
+"""Share of JSON files of which values are changed, not bytes."""
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True)
 class Case:
-    """One mutated file: of `kind`, from the seed file `number`-th of its kind, changed by the generator of `seed`."""
+    """One mutated file: the `number`-th seed file of `kind`, changed by the generator of `seed`."""
 
     kind: str
     number: int
@@ -46,10 +46,10 @@ class Case:
 
 
 class Reader:
-    """Reads cases, as the commands read files; the whole files lie under `folder`, which it fills."""
+    """Reads cases as the commands read files. folder: it writes the valid files there."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = {"videos": write_videos(folder / "videos"), "pictures": write_pictures(folder / "pictures")}
+        self._files = {"videos": write_videos(folder / "videos"), "pictures": write_images(folder / "pictures")}
         self._trees = [(name, path) for name, files in write_datasets(folder / "sets").items() for path in files]
         self._folder = folder
 
@@ -64,7 +64,7 @@ class Reader:
         (_read_video if case.kind == "videos" else _read_picture)(path, random)
 
     def _annotations(self, name: str, path: Path, random: Random) -> None:
-        """One file of a dataset is changed, the dataset is looked at, and the file is whole again."""
+        """Change one file of a dataset, read the dataset, and restore the file."""
         whole = path.read_bytes()
         change = of_json if path.suffix == ".json" and random.random() < _BY_VALUE else of_bytes
         path.write_bytes(change(whole, random))
@@ -75,7 +75,7 @@ class Reader:
 
 
 def _read_video(path: Path, random: Random) -> None:
-    """As `rvos segment` does, in either way of treating damage, and by places as random access does."""
+    """Read a video as `rvos segment` does, with both ways of treating damage, and by random access."""
     from rvos.video.reader import open_video
 
     with open_video(path, damage=random.choice(("stop", "skip")), prefetch=random.choice((0, 4))) as video:
@@ -118,7 +118,7 @@ def _check_pictures(name: str, root: Path) -> None:
 
 
 def _told(inventory: Any) -> None:
-    """In both forms that the command prints."""
+    """Format an inventory in both forms that the command prints."""
     json.dumps([inventory.lines(), inventory.document()])
 
 
@@ -132,9 +132,9 @@ _LOOKS = {"refcoco": _check_pictures, "grefcoco": _check_pictures, "list": _read
 
 
 def run(cases: int, seed: int, kinds: Sequence[str], limit_s: float, until_s: float = math.inf) -> dict[str, Any]:
-    """What became of `cases` files of each kind; until_s: seconds after which no more is begun."""
+    """Outcomes of `cases` files of each kind. until_s: seconds after which no further case is started."""
     began = time.monotonic()
-    told: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
+    outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     found: dict[str, list[str]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as folder:
         isolated = Isolated(partial(Reader, Path(folder)), limit_s)
@@ -145,19 +145,19 @@ def run(cases: int, seed: int, kinds: Sequence[str], limit_s: float, until_s: fl
             case = Case(kind, number, seed + number)
             answer = isolated(case)
             outcome = answer.partition(":")[0]
-            told[kind][outcome] += 1
+            outcomes[kind][outcome] += 1
             if outcome in _FAULTS:
                 found[kind].append(f"{case}: {answer}")
                 print(found[kind][-1], file=sys.stderr, flush=True)
         isolated.close()
-    figures = {kind: _figures(told[kind], found[kind]) for kind in kinds}
+    figures = {kind: _figures(outcomes[kind], found[kind]) for kind in kinds}
     return {"seed": seed, "seconds": round(time.monotonic() - began, 1), **figures}
 
 
-def _figures(told: Counter[str], found: Sequence[str]) -> dict[str, Any]:
-    faults = {plural: told[name] for name, plural in _FAULTS.items()}
-    read = {"read": told["done"], "refused": told["refused"]}
-    return {"cases": told.total(), **faults, **read, "found": list(found[:_MOST_TOLD])}
+def _figures(outcomes: Counter[str], found: Sequence[str]) -> dict[str, Any]:
+    faults = {plural: outcomes[name] for name, plural in _FAULTS.items()}
+    read = {"read": outcomes["done"], "refused": outcomes["refused"]}
+    return {"cases": outcomes.total(), **faults, **read, "found": list(found[:_MOST_LISTED])}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Calls in a process of its own, so that a native crash, a hang or a traceback is seen and counted, and no more."""
+"""Runs calls in a process of its own, so that a native crash, a hang or a traceback can be counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from image_core.errors import RvosError
 
 _MEMORY = 12 * 2**30
-"""Bytes of address space that a call may use: what asks for more has believed a damaged header."""
+"""Bytes of address space that a call may use: a larger request means that a damaged header was trusted."""
 
 
 class Isolated:

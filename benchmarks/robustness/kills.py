@@ -1,12 +1,13 @@
-"""`rvos segment` and `rvos evaluate` killed at random moments and given again: is what is left the same to the byte?
+"""`rvos segment` and `rvos evaluate` killed at random moments and continued: checks that the output is the same to the
+byte.
 
     python -m benchmarks.robustness.kills segment --kills 50
     python -m benchmarks.robustness.kills evaluate --kills 50
 
-A run in one go is the reference. Then, as often as asked, the same command into an empty folder is killed by SIGKILL
-once it has used a random share of the processor time that the reference took, and given again until it ends. Compared
-is every file but those that tell the time that was spent. `segment` asks the embedded model about a clip of 60 frames,
-on which it keeps a snapshot; `evaluate` about three short videos in the layout of Long-RVOS.
+The reference is a run without interruption. Then, --kills times, the same command with an empty folder is killed by
+SIGKILL after a random share of the processor time of the reference, and repeated until it ends. All files are compared
+except those with timings. `segment` runs the embedded model on a clip of 60 frames, of which it keeps a snapshot;
+`evaluate` on three short videos in the layout of Long-RVOS.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ _FRAMES = 60
 _POLL_S = 0.002
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _OF_THE_CLOCK = {"timing.json", "report.html"}
-"""What tells how long something took; records of an evaluation do, too."""
+"""Files with timings; the records of an evaluation have timings too."""
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Name -> the arguments of the command but for --out; what it reads is written under `folder`."""
+    """Name -> the arguments of the command, without --out. Its input is written under `folder`."""
     clip, data = folder / "clip.mp4", folder / "data"
     write_video(clip, *VIDEOS["h264.mp4"], frames=_FRAMES)
     write_long_rvos(data, videos=3)
@@ -50,7 +51,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def started(arguments: list[str]) -> int:
-    """The process of a command, forked of this one, in which what is slow to import is there already."""
+    """Start a command in a process forked from this one, where slow imports are done. Returns the process id."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -65,13 +66,13 @@ def started(arguments: list[str]) -> int:
 
 
 def processor_seconds(child: int) -> float:
-    """What a process has used so far."""
+    """The processor time that a process has used so far."""
     fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 def killed(arguments: list[str], after_s: float) -> bool:
-    """Whether the command was killed; False where it ended before."""
+    """Kill a command after `after_s` processor seconds. Returns whether it was killed; False if it ended before."""
     child = started(arguments)
     while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         if processor_seconds(child) >= after_s:
@@ -87,7 +88,7 @@ def finished(arguments: list[str]) -> int:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """Path -> bytes of what must be the same."""
+    """Path -> bytes of the files that must be the same."""
     found = (p for p in sorted(out.rglob("*")) if p.is_file())
     names = {p.relative_to(out): p for p in found if p.name not in _OF_THE_CLOCK and not p.name.startswith(".lock")}
     return {str(n): p.read_bytes() for n, p in names.items() if n.parts[0] != "records" and n.name != ".settings.lock"}
@@ -98,7 +99,7 @@ def measure(name: str, arguments: list[str], folder: Path, kills: int, random: R
     whole, out = folder / f"{name}_whole", folder / f"{name}_killed"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if finished([*arguments, "--out", str(whole)]) != 0:
-        raise RvosError(f"{name}: the run in one go failed")
+        raise RvosError(f"{name}: the run without interruption failed")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     took_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     wanted, met, other, failed = content(whole), 0, [], 0

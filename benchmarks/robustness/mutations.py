@@ -1,4 +1,5 @@
-"""Files changed at random: bytes of any, and the values of JSON. The same generator makes the same changes."""
+"""Random changes of files: of the bytes of any file, and of values in JSON. The same generator gives the same
+changes."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ ODD_VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 1.5, 2**40, math.nan, math.inf, "", ".", "..", "a/b", "nul\0", "\ud83d", "7" * 300, [], {}),
     *([None], [[]], {"": None}, [-1] * 3, [math.nan] * 8, [1e12] * 8, {"size": [2**31, 2**31], "counts": "1"}),
 )
-"""What a value of JSON is replaced by."""
+"""Replacements for JSON values."""
 
 
 def of_bytes(data: bytes, random: Random) -> bytes:
-    """A few changes: flipped bits, other bytes, zeros, something cut out, doubled or put in, the end cut off."""
+    """A few changes: flipped bits, other bytes, zeros, removed, repeated or inserted parts, a truncated end."""
     changed = bytearray(data)
     for _ in range(random.randint(1, _MOST_CHANGES)):
         random.choice(_CHANGES)(changed, random)
@@ -72,7 +73,7 @@ _CHANGES: tuple[Callable[[bytearray, Random], None], ...] = (
 
 
 def of_json(data: bytes, random: Random) -> bytes:
-    """A few values, keys or elements changed; sometimes a key twice, or a mark of UTF-8 before it all."""
+    """A few changed values, keys or elements; sometimes a duplicate key, or a byte order mark at the beginning."""
     document = json.loads(data)
     for _ in range(random.randint(1, 3)):
         document = _changed(document, random)

@@ -1,4 +1,4 @@
-"""The whole files that mutated ones are made of: small videos and pictures of many forms, and datasets."""
+"""The valid files that are mutated: small videos and images of many formats, and datasets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VIDEOS = {
     "gif.gif": ("gif", "rgb8", {}),
     "hevc.mp4": ("libx265", "yuv420p", {"x265-params": "log-level=none:pools=none"}),
 }
-PICTURES = ("rgb.jpg", "rgb.png", "rgb.webp", "rgb.bmp", "rgb.tif", "grey.png", "one_bit.png", "wide.png", "ids.png")
+IMAGES = ("rgb.jpg", "rgb.png", "rgb.webp", "rgb.bmp", "rgb.tif", "grey.png", "one_bit.png", "wide.png", "ids.png")
 
 
 def write_videos(folder: Path) -> list[Path]:
@@ -41,34 +41,34 @@ def write_videos(folder: Path) -> list[Path]:
 
 
 def write_video(path: Path, codec: str, pixels: str, how: dict[str, str], frames: int = FRAMES) -> None:
-    """`frames` pictures at 10 frames/s."""
+    """`frames` images at 10 frames/s."""
     movie = {"movflags": "faststart"} if path.name.startswith("front") else {}
     with av.open(str(path), "w", options=movie) as container:
         stream = container.add_stream(codec, rate=Fraction(10), options=how)
         stream.height, stream.width, stream.pix_fmt = *SIZE, pixels  # type: ignore[union-attr]
         for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(seed_image(index), format="rgb24")
             container.mux(stream.encode(frame))  # type: ignore[union-attr]
         container.mux(stream.encode(None))  # type: ignore[union-attr]
 
 
-def picture(index: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: a disc on noise that moves with `index`, and begins anew after 14."""
+def seed_image(index: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: a disc on noise that moves with `index`, with a period of 14."""
     image = np.random.default_rng(7).integers(90, 120, (*SIZE, 3), dtype=np.uint8)
     return cv2.circle(image, (12 + 3 * (index % 14), 24), 9, (230, 30, 30), -1)
 
 
-def write_pictures(folder: Path) -> list[Path]:
-    """One small picture of each of `PICTURES`."""
+def write_images(folder: Path) -> list[Path]:
+    """One small image of each of `IMAGES`."""
     make_folder(folder)
-    mask = (picture(3)[..., 0] > 200).astype(np.uint8)
+    mask = (seed_image(3)[..., 0] > 200).astype(np.uint8)
     ids = Image.fromarray(mask)
     ids.putpalette(davis_palette().tobytes())
     exif = Image.Exif()
     exif[0x0112] = 6
-    whole = Image.fromarray(picture(0))
+    whole = Image.fromarray(seed_image(0))
     made = {
-        **{name: whole for name in PICTURES if name.startswith("rgb")},
+        **{name: whole for name in IMAGES if name.startswith("rgb")},
         "grey.png": Image.fromarray(mask * np.uint8(255)),
         "one_bit.png": Image.fromarray(mask * np.uint8(255)).convert("1"),
         "wide.png": Image.fromarray(mask.astype(np.uint16) * np.uint16(65535)),
@@ -77,11 +77,11 @@ def write_pictures(folder: Path) -> list[Path]:
     for name, each in made.items():
         extra: dict[str, Any] = {"exif": exif} if name == "rgb.jpg" else {}
         each.save(folder / name, **extra)
-    return [folder / name for name in PICTURES]
+    return [folder / name for name in IMAGES]
 
 
 def write_datasets(folder: Path) -> dict[str, list[Path]]:
-    """Dataset -> its annotation files, of a tiny one under `folder/<dataset>`; what no writer makes is made here."""
+    """Write a tiny dataset of each kind under `folder/<dataset>`. Returns dataset -> its annotation files."""
     files: dict[str, list[Path]] = {}
     for name, layout in LAYOUTS.items():
         root = folder / name
@@ -103,7 +103,7 @@ def write_datasets(folder: Path) -> dict[str, list[Path]]:
 
 
 def _annotations(root: Path) -> list[Path]:
-    """The files of truth and metadata, no pictures of frames."""
+    """The annotation and metadata files, without the images of frames."""
     kinds = {".json", ".p", ".csv", ".txt", ".h5", ".mat", ".png"}
     found = [p for p in sorted(root.rglob("*")) if p.is_file() and p.suffix in kinds and "Images" not in str(p)]
     listed = [p for p in found if p.suffix != ".png"]
@@ -120,7 +120,7 @@ def write_long_rvos(root: Path, videos: int = 1) -> None:
         make_folder(frames)
         make_folder(truth)
         for index, name in enumerate(names):
-            disc = (picture(index)[..., 0] > 200).astype(np.uint8)
-            Image.fromarray(picture(index)).save(frames / f"{name}.jpg")
+            disc = (seed_image(index)[..., 0] > 200).astype(np.uint8)
+            Image.fromarray(seed_image(index)).save(frames / f"{name}.jpg")
             Image.fromarray(disc * np.uint8(255)).save(truth / f"{name}.png")
     write_json(root / "valid/meta_expressions.json", {"videos": listed})

@@ -1,1 +1,1 @@
-"""Time and memory: of the whole command, of its stages, of the metrics and of the data that is made."""
+"""Time and memory of the whole command, its stages, the metrics and the generation of data."""

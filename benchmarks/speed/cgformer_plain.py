@@ -1,8 +1,8 @@
-"""CGFormer's decoder as its release computes it, written from a description: what its cost is measured against.
+"""CGFormer's decoder as its release computes it, written from a description: the reference for the cost of ours.
 
-Every cell goes through every projection, maps are doubled before they are convolved, and a convolution of one cell at
-the size of the picture comes before the kernel of the meant token, with its border. On the same weights it gives the
-same mask.
+Every cell goes through every projection, maps are upsampled before they are convolved, and a 1 x 1 convolution at the
+size of the image comes before the kernel of the chosen token, with its border. With the same weights it gives the same
+mask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from image_core.models.token_grouping import Grouping
 
 
 def grouped(group: Grouping, tokens: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-    """`Grouping.forward` of the release's form."""
+    """`Grouping.forward` in the form of the release."""
     cells = group.norm_cells(cells)
     q, k, v = group.to_q(group.norm_tokens(tokens)), group.to_k(cells), group.to_v(cells)
     similar = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(1, 2)
@@ -39,4 +39,4 @@ def drawn(head: KernelHead, x: Tensor, token: Tensor) -> Tensor:
 
 
 PLAIN = ((Grouping, "forward", grouped), (KernelHead, "forward", drawn))
-"""What takes whose place."""
+"""(class, name of a method, its replacement)."""

@@ -1,11 +1,11 @@
-"""What a frame costs a GPU that its arithmetic does not show: kernels, waits for the device, and copies.
+"""Overheads of a frame on a GPU beside its arithmetic: kernels, waits for the device, and copies.
 
 python -m benchmarks.speed.chunk_counts [--experiment s2rm_refcoco_video] [--frames 40] [--side 96]
 
-Counted on the CPU, where nothing depends on how long anything takes: every operation of torch that computes or copies
-(views are none) as a kernel; every `.cpu()`, `.item()`, `.tolist()` and `bool()` of a tensor as a wait; and every
-tensor made of numbers of Python or numpy as an upload, though some of those stay on the CPU: a GPU is given the frames
-of a chunk in one copy, and masks are enlarged on the CPU. Frames are read one by one, and in chunks, as a GPU reads
+Counted on the CPU, where the counts do not depend on timing: every operation of torch that computes or copies, which
+views do not, as a kernel; every `.cpu()`, `.item()`, `.tolist()` and `bool()` of a tensor as a wait; and every
+tensor made from numbers of Python or NumPy as an upload, though some of those stay on the CPU: the frames of a chunk
+are copied to a GPU at once, and masks are resized on the CPU. Frames are read one by one, and in chunks, as a GPU reads
 them (pairs side by side), one expression and five, a key frame every fifth. The network is the experiment's, with
 random weights, on an input of a small side: the counts do not depend on it. Takes about three minutes.
 
@@ -45,7 +45,7 @@ EVERY = 5
 CHUNKS = (1, 8, 40)
 READINGS = {"every frame": ("none", KeyFrames()), f"every:{EVERY}, flow": ("flow", KeyFrames(EVERY))}
 NOTHING = ("detach", "alias", "empty", "empty_strided", "empty_like", "_local_scalar_dense", "lift_fresh")
-"""Operations that compute and copy nothing on a device."""
+"""Operations that neither compute nor copy on a device."""
 
 
 class Kernels(TorchDispatchMode):
@@ -64,7 +64,7 @@ class Kernels(TorchDispatchMode):
 
 @contextmanager
 def counting() -> Iterator[Counter[str]]:
-    """Counts `kernels`, `waits` and `uploads` of what is done within."""
+    """Count `kernels`, `waits` and `uploads` inside the block."""
     counted: Counter[str] = Counter()
 
     def noting(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ def counting() -> Iterator[Counter[str]]:
 def counts(
     segmenter: ImageSegmenter, frames: Sequence[Frame], expressions: Sequence[str], reading: str, chunk: int
 ) -> dict[str, float]:
-    """A frame's share of what a session does after its text is encoded."""
+    """Counts per frame of a session, after its text is encoded."""
     propagation, key_frames = READINGS[reading]
     reader = FeatureReader(segmenter, expressions, PROPAGATORS[propagation](), batch_size=GPU_BATCH_SIZE)
     session = StreamSession(reader, NoTracker(), key_frames, chunk=chunk)

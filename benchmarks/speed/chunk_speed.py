@@ -1,16 +1,16 @@
-"""Frames a second of videos read in chunks, for the day a GPU is there.
+"""Frames per second of videos that are read in chunks, for use on a GPU.
 
 python -m benchmarks.speed.chunk_speed [--device cuda] [--experiments s2rm_refcoco_video s2rm_refcoco] [--limit-s 200]
 python -m benchmarks.speed.chunk_speed --device cpu --experiments s2rm_tiny --frames 8 --chunks 1 4
 
-A video file of 854 x 480 is written first; decoding, the network, the tracker and the masks at frame size are timed,
-wall seconds, after a warm-up of one chunk. A key frame every fifth and flow between. Without a tracker: fp32 and bf16,
-one expression and five, each chunk; then `tracks` with one expression, frame by frame and in the largest chunks. What
-is slow, frame by frame and `tracks`, reads 60 frames, the rest --frames (240). Of every arm its masks are compared with
-those of frame by frame in fp32 (least and mean IoU), and the most memory that the device held is told. Weights are
-random but for embedded models. Made to end within four minutes: arms that would begin after --limit-s are left out, by
-name, and each row is on the disk when it is measured. Aim on an H200: 300 frames a second of `s2rm_refcoco_video`,
-bf16, decoding included.
+A video file of 854 x 480 is written first; decoding, the network, the tracker and the masks at frame size are timed in
+wall seconds, after a warm-up of one chunk. Every fifth frame is a key frame, with flow between. Without a tracker: fp32
+and bf16, one expression and five, each chunk size; then `tracks` with one expression, frame by frame and in the largest
+chunks. The slow arms, frame by frame and `tracks`, read 60 frames, the others --frames (240). The masks of every arm
+are compared with those of frame by frame in fp32 (least and mean IoU), and the peak memory of the device is reported.
+Weights are random, except those of embedded models. Designed to end within four minutes: arms that would begin after
+--limit-s are left out and listed, and each row is on disk as soon as it is measured. Aim on an H200: 300 frames a
+second of `s2rm_refcoco_video`, bf16, decoding included.
 
 The result is chunk_speed.json, beside this file.
 """
@@ -51,19 +51,19 @@ SLOW_FRAMES = 60
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to read the clip."""
+    """One arm: a way to read the clip."""
 
     precision: Precision
     expressions: int
     tracker: str
     chunk: int
-    #: How many frames of the clip.
+    #: Number of frames of the clip.
     frames: int
 
 
 def arms_of(chunks: Sequence[int], frames: int, precisions: Sequence[Precision]) -> list[Arm]:
-    """What is measured of a model, in this order: the first of each number of expressions, with a tracker or without,
-    is what the others' masks are compared with."""
+    """The arms of a model, in the order of measurement. The masks of the first arm of each number of expressions, with
+    and without a tracker, are the reference for the others."""
     slow, least, most = min(frames, SLOW_FRAMES), min(chunks), max(chunks)
     plain = [
         Arm(precision, count, "none", chunk, slow if chunk == 1 else frames)
@@ -79,8 +79,8 @@ def image_model(model: str, seed: int) -> ImageSegmenter:
     return ImageSegmenter.load(model, "cpu") if model in embedded_models() else random_segmenter(model, seed)
 
 
-def watched(system: VideoSegmenter, clip: Path, expressions: Sequence[str]) -> tuple[float, list[np.ndarray]]:
-    """(wall seconds of all of a clip, its masks (E, H, W) bool frame by frame)."""
+def timed_masks(system: VideoSegmenter, clip: Path, expressions: Sequence[str]) -> tuple[float, list[np.ndarray]]:
+    """(wall seconds for a whole clip, its masks (E, H, W) bool per frame)."""
     start = time.perf_counter()
     masks = [np.stack([result.mask for result in results]) for _, results in system.stream(clip, expressions)]
     return time.perf_counter() - start, masks
@@ -91,11 +91,11 @@ def figures_of(arm: Arm, image: ImageSegmenter, folder: Path) -> tuple[dict[str,
     prefetch = VideoConfig(prefetch=max(4, arm.chunk))
     system = VideoSegmenter(image, "flow", arm.tracker, key_frames=KEY_FRAMES, chunk=arm.chunk, video=prefetch)
     expressions = EXPRESSIONS[: arm.expressions]
-    watched(system, clip_of(max(2, arm.chunk), folder), expressions)
+    timed_masks(system, clip_of(max(2, arm.chunk), folder), expressions)
     is_gpu = image.device.type == "cuda"
     if is_gpu:
         torch.cuda.reset_peak_memory_stats(image.device)
-    seconds, masks = watched(system, clip_of(arm.frames, folder), expressions)
+    seconds, masks = timed_masks(system, clip_of(arm.frames, folder), expressions)
     figures = {"frames_per_s": round(len(masks) / seconds, 2)}
     if is_gpu:
         figures["peak_device_mb"] = round(torch.cuda.max_memory_allocated(image.device) / 2**20)
@@ -103,7 +103,7 @@ def figures_of(arm: Arm, image: ImageSegmenter, folder: Path) -> tuple[dict[str,
 
 
 def clip_of(frames: int, folder: Path) -> Path:
-    """A clip of so many frames, written when it is first asked for."""
+    """A clip of `frames` frames, written on first use."""
     path = folder / f"{frames}.mp4"
     if not path.is_file():
         write_demo_clip(path, frames, SIZE)
@@ -111,7 +111,7 @@ def clip_of(frames: int, folder: Path) -> Path:
 
 
 def agreement(masks: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> dict[str, float]:
-    """IoU of masks with others of the same frames, as far as both go, least and mean; 1 where both are empty."""
+    """Least and mean IoU of masks with others, over the frames that both have; 1 where both are empty."""
     pairs = [overlap(a, b) for now, then in zip(masks, wanted, strict=False) for a, b in zip(now, then, strict=True)]
     values = [shared / union if union else 1.0 for shared, union in pairs]
     return {"least_iou": round(min(values), 4), "mean_iou": round(float(np.mean(values)), 4)}
@@ -120,8 +120,7 @@ def agreement(masks: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> dict
 def measure(
     model: str, device: torch.device, folder: Path, arms: Sequence[Arm], seed: int, until: float
 ) -> Iterator[dict[str, Any]]:
-    """A row an arm, one after the other; of those that would begin after `until` (`time.monotonic`) only what they
-    are."""
+    """A row per arm, in order; for arms that would begin after `until` (`time.monotonic`) only their description."""
     made, reference = image_model(model, seed), dict[tuple[int, str], list[np.ndarray]]()
     for arm in arms:
         if time.monotonic() > until:

@@ -1,9 +1,9 @@
-"""What a core of full published size costs, in our form and in the form that its paper's code has.
+"""The cost of cores at full published size, in our form and in the form of the published code.
 
 python -m benchmarks.speed.core_cost [--rounds 5] [MODEL...]
 
 Swin-B with windows of 12 and BERT-base, for HARIS SAM's ViT-B and CLIP's ViT-L/14, with random weights, which cost what
-trained ones do; one picture of 480 x 480, one expression of 20 word pieces. SeqTR has DarkNet-53 and a GRU, 640 x 640,
+trained ones do; one image of 480 x 480, one expression of 20 word pieces. SeqTR has DarkNet-53 and a GRU, 640 x 640,
 15 words and contours of 12 points, 25 steps of its decoder: its published figures are those of this size, and ours has
 a small vocabulary in place of its word vectors. Its weights in the decoder are drawn wide apart, so that a contour
 encloses something and the two forms' masks can differ. Partial-RES has the same network but for parts of the decoder. A
@@ -11,7 +11,7 @@ process for each model, one thread, processor seconds: both forms in turn, the l
 rounds' ratios. The published form is a stand-in that is written here from descriptions: attention written out, linear
 layers by torch's matrix product, taps of the decoder on the enlarged map, deformable attention by `grid_sample`, for
 CGFormer and SeqTR what `cgformer_plain.py` and `seqtr_plain.py` say. HARIS has no published code, and its publication
-names neither SAM's size nor the picture's: its row is our form alone. `differs` is the largest difference of the two
+names neither SAM's size nor the image's: its row is our form alone. `differs` is the largest difference of the two
 forms' mask logits beside their largest value. Memory is the peak of a process that runs our form alone, and what of it
 the loaded weights are. Operations are those of a full forward pass, two a multiply-add. Takes minutes.
 
@@ -66,13 +66,13 @@ SIZES = {
     "haris": Size("facebook/sam-vit-base", "openai/clip-vit-large-patch14"),
     "seqtr": Size("darknet53", "gru", 640, 15, {"points": 12}),
 }
-"""Of the models that differ from `PLAIN_SIZE`."""
+"""Models whose size differs from `PLAIN_SIZE`."""
 
 PUBLISHED: dict[str, dict[str, float]] = {
     # Of the published configuration: weights in millions, operations in 10^9, processor seconds of one core of another
     # machine, and which share of the published form's time is aimed at, where an aim was set.
     "cgformer": {"parameters_m": 253.7, "gflop": 1897.9, "cpu_s": 13.05, "aim": 0.35},
-    "haris": {},  # nothing of it is published; it stands beside the others
+    "haris": {},  # no published cost; shown for comparison
     "lavt": {"parameters_m": 227.7, "gflop": 398.0, "cpu_s": 3.61, "aim": 0.7},
     "rela": {"parameters_m": 225.5, "gflop": 262.6, "cpu_s": 4.43, "aim": 0.6},
     "seqtr": {"parameters_m": 107.3, "gflop": 174.5, "cpu_s": 1.4},
@@ -80,7 +80,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
 
 
 def written_out(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """Attention with its weights in memory, as `layers.blocks.attend` takes it."""
+    """Attention with materialised weights, a replacement of `layers.blocks.attend`."""
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     if bias is not None:
         scores = scores + bias
@@ -95,12 +95,12 @@ def by_rows(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def as_it_reads(step: TopDownStep, deep: Tensor, fine: Tensor) -> Tensor:
-    """Enlarge, put side by side, convolve."""
+    """Upsample, concatenate, convolve."""
     return step.blocks(torch.cat([upsample(deep, fine.shape[2], fine.shape[3]), fine], dim=1))
 
 
 def sampled(layer: DeformableAttention, query: Tensor, x: Tensor, cells: Cells) -> Tensor:
-    """Deformable attention map by map, by torch's sampler."""
+    """Deformable attention, one map at a time, by `grid_sample`."""
     n, count, channels = query.shape
     heads, levels, points = layer.heads, layer.levels, layer.points
     width = channels // heads
@@ -121,7 +121,7 @@ def sampled(layer: DeformableAttention, query: Tensor, x: Tensor, cells: Cells) 
 
 @contextmanager
 def published_form(model: str) -> Iterator[None]:
-    """Inside, the model of that name computes as its paper's code does."""
+    """Inside the block, the model computes in the form of the published code."""
     own = {"cgformer": cgformer_plain.PLAIN, "seqtr": seqtr_plain.PLAIN}
     with ExitStack() as stack:
         for owner, name, plain in own.get(model, ()):
@@ -147,7 +147,7 @@ def build(name: str) -> Trainable:
 
 
 def far_apart(decoder: CoordinateDecoder) -> None:
-    """Draw the weights so that tokens differ from step to step."""
+    """Draw weights of a large variance, so that tokens differ from step to step."""
     for parameter in decoder.parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.1)
@@ -159,7 +159,7 @@ def size_of(name: str) -> Size:
 
 
 def steps_of(model: Trainable, size: Size) -> dict[str, Callable[[], Any]]:
-    """The three steps of one answer on a random picture; each keeps what the next one needs."""
+    """The three steps of one answer on a random image; each stores the input of the next."""
     kept: dict[str, Any] = {}
     images = torch.randn(1, 3, size.side_px, size.side_px)
     expression = [" ".join(["red"] * size.words)]  # cut to as many word pieces as the model takes
@@ -189,7 +189,7 @@ def timed(steps: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], Tensor
 
 
 def memory_of(name: str) -> dict[str, Any]:
-    """Peak of this process after three answers in our form, in MB, and before the first of them."""
+    """Peak memory of this process in MB after three answers in our form, and before the first."""
     steps = steps_of(build(name), size_of(name))
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with torch.inference_mode():
@@ -239,7 +239,7 @@ def cost_of(job: tuple[str, int]) -> dict[str, Any]:
 
 
 def least(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """Of each step."""
+    """The least time of each step."""
     return {name: round(min(row[name] for row in rounds), 3) for name in rounds[0]}
 
 

@@ -1,14 +1,14 @@
-"""What five expressions cost beside one, in every way of reading a video.
+"""The cost of five expressions compared with one, in every mode of reading a video.
 
 python -m benchmarks.speed.expressions_by_mode [--models s2rm_tiny photo s2rm_refcoco_video safari_refcoco]
     [--modes MODE ...] [--frames 5] [--before DIR]
 
-A clip of 854 x 480, the default tracker unless told, one thread, processor seconds. The session of one expression and
-that of five take each frame in turn, after one that is not timed; of a full-scale experiment the weights are random;
-`photo` wants its weights (RVOS_HOME), and sees a real clip of RVOS_SHARED in place of drawn shapes. Features are
-propagated where a model shows any. Each mode is a process of its own, and its row is on the disk when it ends.
---before: another checkout, whose process takes each frame in turn with that of this one: the ratio of both codes is had
-in one run. What was measured of other models stays in the result. Aim: at most 1.5 times one expression. Takes about 15
+A clip of 854 x 480, the default tracker unless the mode names another, one thread, processor seconds. The session of
+one expression and that of five process each frame in turn, after one that is not timed. Full-scale experiments have
+random weights; `photo` needs its weights (RVOS_HOME), and gets a real clip of RVOS_SHARED in place of drawn shapes.
+Features are propagated if the model exposes them. Each mode runs in a process of its own, and its row is on disk when
+it ends. --before: another checkout, whose process takes each frame in turn with that of this one, so that one run gives
+the ratio of both. Rows of other models stay in the result. Aim: at most 1.5 times one expression. Takes about 15
 minutes of processor time.
 
 The result is expressions_by_mode.json, beside this file.
@@ -73,8 +73,8 @@ for frame in frames:
 
 
 def measured(checkouts: Sequence[Path], model: str, frames: int, parts: dict[str, str]) -> list[tuple[float, float]]:
-    """Of the code of each checkout, processor milliseconds a frame of one expression and of five. All take a frame
-    before the next one comes: whatever else the machine does, it does to all of them."""
+    """For each checkout, processor milliseconds per frame of one expression and of five. All process a frame before the
+    next one, so that the load of the machine affects all of them alike."""
     command = [sys.executable, "-c", CHILD, json.dumps([model, frames, parts])]
     with ExitStack() as running:
         children = [
@@ -97,7 +97,7 @@ def measured(checkouts: Sequence[Path], model: str, frames: int, parts: dict[str
 
 
 def stepped(child: subprocess.Popen[str]) -> tuple[float, float]:
-    """What the next frame costs a child."""
+    """The times that a child process reports for the next frame."""
     assert child.stdin is not None and child.stdout is not None
     print(file=child.stdin, flush=True)
     for line in child.stdout:
@@ -108,7 +108,7 @@ def stepped(child: subprocess.Popen[str]) -> tuple[float, float]:
 
 
 def row_of(model: str, frames: int, parts: dict[str, str], before: Path | None) -> dict[str, Any]:
-    """The figures of a mode; with those of another checkout, and what of its cost is left, where there is one."""
+    """The figures of a mode; with another checkout also its figures, and the ratio to them."""
     checkouts = [REPOSITORY] if before is None else [REPOSITORY, before.resolve()]
     own, *others = measured(checkouts, model, frames, parts)
     row = figures_of(*own)
@@ -123,10 +123,10 @@ def figures_of(one: float, five: float) -> dict[str, Any]:
     return {"one_ms": round(one, 1), "five_ms": round(five, 1), "times_one": round(five / one, 2)}
 
 
-def modes_of(model: str, asked: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Those of the modes that a model can be read in."""
+def modes_of(model: str, modes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The modes, of those given, that a model supports."""
     shows_features = model != "photo"
-    return {mode: MODES[mode] for mode in asked if shows_features or "propagation" not in MODES[mode]}
+    return {mode: MODES[mode] for mode in modes if shows_features or "propagation" not in MODES[mode]}
 
 
 def main() -> None:

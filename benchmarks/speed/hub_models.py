@@ -1,12 +1,12 @@
-"""What the models behind `hub:` cost on a processor: seconds of a frame, and memory, with random weights.
+"""The cost of the models behind `hub:` on a processor: seconds per frame and memory, with random weights.
 
 python -m benchmarks.speed.hub_models [--only NETWORK...] [--repeats 3] [--seed 0]
 
-No weight is fetched: each network is built here from its published configuration, written out below, with random
+No weights are downloaded: each network is built here from its published configuration, written out below, with random
 weights, which cost what trained ones cost. `parameters_m` is beside `published_m`, the size of the published file in
-weights of four bytes; where the file holds more (a tracker for videos), it is larger. A picture of 480 x 854 px.
-`one_s` is a picture with one expression (of a masker: one box), `each_more_s` each further expression (box) on the same
-picture: what is beside the encoding of the picture is counted apart, so that it does not drown in the noise of that.
+weights of four bytes; where the file holds more (a tracker for videos), it is larger. An image of 480 x 854 px.
+`one_s` is an image with one expression (of a masker: one box), `each_more_s` each further expression (box) on the same
+image: the time beside the encoding of the image is measured separately, since it would be lost in the noise of that.
 Seconds are processor time in one thread, the median of repeats; memory is the peak of the process. Takes about
 ten minutes and 6 GB.
 
@@ -41,12 +41,12 @@ PHRASES = ("white dog", "cat", "red car")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Ask = Callable[[np.ndarray, int], object]
-"""A picture, and how many expressions or boxes."""
+"""Called with an image and the number of expressions or boxes."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A network of random weights, how it is asked, and the part of it that encodes the picture."""
+    """A network with random weights, a function that calls it, and the part of it that encodes the image."""
 
     network: Network
     ask: Ask
@@ -61,12 +61,12 @@ def made(kind: str, *parts: Any, **fields: Any) -> Any:
 
 
 def built(model: str, config: Any, processor: Any) -> Network:
-    """With the weights that it is born with."""
+    """A network with its initial weights."""
     return Network(made(model, config).eval(), processor, torch.device("cpu"), "fp32")
 
 
 def clip_tokenizer() -> Any:
-    """Letters: the text has as many pieces as a longer one of words, which costs the same or more."""
+    """A tokenizer of single letters: a text has as many tokens as a longer one would have with words."""
     pieces = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
     return made("CLIPTokenizer", vocab={piece: i for i, piece in enumerate(pieces)}, merges=[])
 
@@ -136,7 +136,7 @@ def owlv2() -> Built:
 
 
 def masker(network: Network) -> Built:
-    """Asked with boxes that lie apart."""
+    """A network that is prompted with boxes that do not overlap."""
     boxes = [(100.0 * i, 50.0, 100.0 * i + 80, 300.0) for i in range(len(PHRASES))]
     drawn = HubMasker(network)
     return Built(network, lambda image, count: drawn.masks(image, boxes[:count]), network.model.vision_encoder)
@@ -180,7 +180,7 @@ NETWORKS: dict[str, tuple[Callable[[], Built], Repository]] = {
 
 
 def seconds(built: Built, image: np.ndarray, count: int) -> tuple[float, float]:
-    """Processor time of one call, and of what of it is beside the encoding of the picture."""
+    """Processor time of one call, and its part beside the encoding of the image."""
     began, encoded = [], []
     before = built.encoder.register_forward_pre_hook(lambda *_: began.append(time.process_time()))
     after = built.encoder.register_forward_hook(lambda *_: encoded.append(time.process_time() - began[-1]))

@@ -1,12 +1,12 @@
-"""What the trackers behind `hub:` cost on a processor: seconds of a frame, and what they remember, with random weights.
+"""The cost of the trackers behind `hub:` on a processor: seconds per frame and size of the state, with random weights.
 
 python -m benchmarks.speed.hub_trackers [--only NETWORK...] [--repeats 3]
 
-No weight is fetched: each network is built here from its published configuration with random weights, which cost what
-trained ones cost. A picture of 480 x 854 px; processor seconds in one thread, the median of repeats. `encode_s` is what
-all objects of a frame share; `object_s` is each object, once its memory is full (20 frames). `remembered_mb` is the
-state of an object then, as it is written; `kept_mb_a_frame` is what a session of transformers grows by with each frame
-of one object. Takes some minutes.
+No weights are downloaded: each network is built here from its published configuration with random weights, which cost
+what trained ones cost. An image of 480 x 854 px; processor seconds in one thread, the median of repeats. `encode_s` is
+what all objects of a frame share; `object_s` is the time of each object, once its memory is full (20 frames).
+`remembered_mb` is the serialised state of an object then; `kept_mb_a_frame` is the growth of a session of transformers
+per frame of one object. Takes some minutes.
 
 The result is hub_trackers.json, beside this file; docs/trackers.md shows it.
 """
@@ -60,13 +60,13 @@ def edgetam() -> Network:
 NETWORKS: dict[str, tuple[Callable[[], Network], Repository]] = {"sam2.1": (sam2, SAM2), "edgetam": (edgetam, EDGETAM)}
 
 
-def picture() -> View:
-    """A frame of noise that nothing is computed of yet."""
+def noise_view() -> View:
+    """A view of a frame of noise with an empty cache."""
     return view_of(Frame(0, 0.0, np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)), None)
 
 
 def grown_mb(network: Network, view: View, mask: np.ndarray) -> float:
-    """What a session of transformers keeps of one frame more."""
+    """The memory that a session of transformers keeps per further frame, in MB."""
     session, sizes = network.processor.init_video_session(), []
     network.processor.add_inputs_to_inference_session(session, 0, [1], input_masks=mask)
     for _ in range(2):
@@ -88,9 +88,9 @@ def measure(job: tuple[str, int]) -> dict[str, Any]:
     mask[100:300, 200:500] = True
     encoded = []
     for _ in range(repeats):
-        view = picture()
+        view = noise_view()
         encoded.append(spent(lambda view=view: view.once(propagator.seen)))
-    view = picture()
+    view = noise_view()
     memory = propagator.shown(view, mask, ANCHORS)
     for _ in range(FULL):
         memory = propagator.carried(view, memory).memory

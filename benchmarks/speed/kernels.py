@@ -1,12 +1,12 @@
-"""What other ways to compute the same numbers give on this processor: those that are in use, and those that are not.
+"""Alternative kernels for the same computation on this processor: those in use, and others.
 
 python -m benchmarks.speed.kernels [--experiment s2rm_refcoco_video] [--repeats 3]
 
-One thread, processor milliseconds, medians; all ways of a table come in turns. First the encoder of an experiment of
+One thread, processor milliseconds, medians; the variants of a table take turns. First the encoder of an experiment of
 Swin windows, random weights: torch's own attention and linear layers, then each as it is used with AVX-512 (fused, and
-by oneDNN), then both; here they are tried on any processor. Then five decodes of the embedded model on one picture:
+by oneDNN), then both; here they are tried on any processor. Then five decodes of the embedded model on one image:
 apart, as a processor does them; in one batch; in one batch with batch norms folded into convolutions; and apart with
-torch's default order in memory. "differs" is the largest difference of what comes out, beside the largest value. Takes
+torch's default order in memory. "differs" is the largest difference of the output, relative to the largest value. Takes
 a minute.
 
 The result is kernels.json, beside this file.
@@ -43,7 +43,7 @@ COUNT = 5
 
 
 def table(ways: Mapping[str, Callable[[], Tensor]], repeats: int) -> dict[str, dict[str, float]]:
-    """By way its milliseconds, as a share of the first, and how far its numbers are from the first's."""
+    """For each variant its milliseconds, their ratio to the first variant, and the difference of its output."""
     spent, made = defaultdict[str, list[float]](list), dict[str, Tensor]()
     for _ in range(1 + repeats):
         for name, compute in ways.items():
@@ -64,7 +64,7 @@ def table(ways: Mapping[str, Callable[[], Tensor]], repeats: int) -> dict[str, d
 
 
 def encoder_ways(segmenter: ImageSegmenter) -> dict[str, Callable[[], Tensor]]:
-    """The deepest level of a picture, by which kernels."""
+    """Variants that compute the deepest level of an image."""
     pixels, _ = segmenter.preprocessing.prepare(demo_frames(1, SIZE)[0].image)
     modules: list[Any] = list(segmenter.model.modules())
     linear: list[Any] = [module for module in modules if type(module) is LinearManyRows]
@@ -90,7 +90,7 @@ def encoder_ways(segmenter: ImageSegmenter) -> dict[str, Callable[[], Tensor]]:
 
 
 def decoder_ways(segmenter: ImageSegmenter) -> dict[str, Callable[[], Tensor]]:
-    """The maps of five expressions on one picture."""
+    """Variants that compute the maps of five expressions on one image."""
     model = segmenter.model
     pixels, _ = segmenter.preprocessing.prepare(demo_frames(1, SIZE)[0].image)
     text, image = model.encode_text(EXPRESSIONS[:COUNT]), model.precompute(model.encode_image(pixels[None]))
@@ -113,7 +113,7 @@ def decoder_ways(segmenter: ImageSegmenter) -> dict[str, Callable[[], Tensor]]:
 
 
 def with_norms_folded(model: FeatureModel) -> FeatureModel:
-    """A copy whose convolutions have the batch norms behind them in their weights."""
+    """A copy with the batch norms folded into the convolutions before them."""
     model = copy.deepcopy(model)
     for block in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
         for place in range(len(block) - 1):

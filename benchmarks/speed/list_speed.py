@@ -1,10 +1,10 @@
-"""What `rvos segment --list` saves: against a command a clip, against one process, and rows of one clip together.
+"""The time that `rvos segment --list` saves: against one command per clip, one process, and separate rows of one clip.
 
 python -m benchmarks.speed.list_speed [--clips 20] [--frames 20] [--processes 2] [--model s2rm_tiny]
 
-Clips of 854x480, one expression each, overlay and contact sheet: a command a clip; `--list --jobs 1`; `--list` with
-that many processes. Then one clip with five expressions: a row each in one list, and a list a row. Wall and processor
-seconds of each, child processes included: the ratios of wall seconds mean something on a quiet machine alone
+Clips of 854x480, one expression each, overlay and contact sheet: one command per clip; `--list --jobs 1`; `--list` with
+--processes processes. Then one clip with five expressions: five rows in one list, and five lists of one row. Wall and
+processor seconds of each, child processes included: the ratios of wall seconds mean something on a quiet machine alone
 (`load_average`). Takes about 6 minutes.
 
 The result is list_speed.json, beside this file.

@@ -1,4 +1,4 @@
-"""What 1, 2, 5 and 10 expressions on one clip cost: text is encoded once each, a frame once for all of them.
+"""The cost of 1, 2, 5 and 10 expressions on one clip: each text is encoded once, each frame once for all of them.
 
 python -m benchmarks.speed.many_expressions [--frames 24] [--large-frames 4]
 
@@ -47,11 +47,11 @@ EXPRESSIONS = (
 
 
 def measure(image: ImageSegmenter, frame_count: int, counts: tuple[int, ...] = COUNTS) -> dict[str, Any]:
-    """By count of expressions: processor time of their text and of a frame, stage by stage, and the cost of a clip as
-    a multiple of the first count's. One more frame comes first and is not timed."""
+    """Count of expressions -> processor time of their text and of a frame by stage, and the cost of a clip as a
+    multiple of that of the first count. An additional first frame is not timed."""
     segmenter, clock, text_ms = VideoSegmenter(image), StageClock(), {}
     clock.watch([segmenter])
-    segmenter.session(EXPRESSIONS)  # whatever is done once is done here
+    segmenter.session(EXPRESSIONS)  # one-time work is done here
     sessions = {}
     for count in counts:
         start = time.process_time()
@@ -75,7 +75,7 @@ def measure(image: ImageSegmenter, frame_count: int, counts: tuple[int, ...] = C
 
 
 def draw(models: Mapping[str, Any], path: Path) -> None:
-    """Milliseconds a frame by stage, a panel a model."""
+    """Plot milliseconds per frame by stage, one panel per model."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, len(models))
     for axes, (name, table) in zip(panels, models.items(), strict=True):

@@ -42,13 +42,13 @@ ARMS: dict[str, list[str]] = {
     "every frame, no tracker": ["--model", "s2rm_tiny", "--tracker", "none"],
     "from a mask": [],
 }
-"""What is asked beside the source; one without a model is given the mask of an object in place of an expression."""
+"""Arm -> arguments beside the source; an arm without a model gets the mask of an object in place of an expression."""
 Sample = tuple[int, float]
 """Frames logged, resident MB."""
 
 
-def watched(command: Sequence[str], log: Path, every_s: float = EVERY_S) -> list[Sample]:
-    """What a command used while it ran. Raises `SystemExit` when it fails."""
+def memory_samples(command: Sequence[str], log: Path, every_s: float = EVERY_S) -> list[Sample]:
+    """Samples of a command's memory while it runs. Raises `SystemExit` if it fails."""
     samples, position, frames = [], 0, 0
     with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
         while process.poll() is None:
@@ -65,7 +65,7 @@ def watched(command: Sequence[str], log: Path, every_s: float = EVERY_S) -> list
 
 
 def family(pid: int) -> Iterator[int]:
-    """A process, its children, theirs, and so on; those that are gone are left out."""
+    """The ids of a process and all its descendants that still exist."""
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -77,7 +77,7 @@ def family(pid: int) -> Iterator[int]:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of one process, 0 when it is gone."""
+    """Resident memory of one process, 0 if it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -95,7 +95,7 @@ def slope(samples: Sequence[Sample], first: int) -> float:
 
 
 def thinned(samples: Sequence[Sample], count: int = 400) -> list[Sample]:
-    """At most `count` of them, evenly."""
+    """At most `count` samples, evenly spaced."""
     picked = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
     return [(samples[i][0], round(samples[i][1], 2)) for i in picked]
 
@@ -131,11 +131,11 @@ def main() -> None:
         cv2.imwrite(str(mask), cv2.circle(np.zeros(SIZE, np.uint8), (SIZE[1] // 2, SIZE[0] // 2), 40, 255, -1))
         for name in arguments.arms:
             out = Path(folder) / name.replace(" ", "_")
-            meant = [EXPRESSIONS[0]] if "--model" in ARMS[name] else ["--mask", f"0={mask}"]
-            asked = ["segment", str(clip), *meant, "--out", str(out), *ARMS[name]]
+            target = [EXPRESSIONS[0]] if "--model" in ARMS[name] else ["--mask", f"0={mask}"]
+            arguments_of_command = ["segment", str(clip), *target, "--out", str(out), *ARMS[name]]
             start = time.perf_counter()
-            command = [sys.executable, "-m", "rvos.cli", *asked, "--save", SAVE, "--quiet"]
-            samples = watched(command, out / paths.FRAMES_LOG)
+            command = [sys.executable, "-m", "rvos.cli", *arguments_of_command, "--save", SAVE, "--quiet"]
+            samples = memory_samples(command, out / paths.FRAMES_LOG)
             arms[name] = {
                 "mb_a_frame": round(slope(samples, first), 6),
                 "peak_mb": round(max(memory for _, memory in samples), 1),

@@ -1,4 +1,4 @@
-"""What J and F of one mask on one frame cost, beside the reference's method in the same run.
+"""The cost of J and F of one mask on one frame, beside the method of the reference in the same run.
 
 python -m benchmarks.speed.metric_speed [--frames 10] [--repeats 8] [--seed 0]
 

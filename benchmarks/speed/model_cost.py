@@ -1,11 +1,11 @@
-"""What an experiment's model costs: weights, and floating-point operations a picture and an expression.
+"""The cost of an experiment's model: weights, and floating-point operations per image and per expression.
 
 python -m benchmarks.speed.model_cost EXPERIMENT...
 
-Two operations a multiply-add, counted on the meta device: nothing is computed, no weight is fetched. One and two
-expressions over one picture of the experiment's own size; the second one's cost is that of an expression, and what is
-left of the first is that of the picture. Text has as many word pieces as the experiment allows. Contour models run all
-steps of their decoder. Takes seconds. Prints the line that stands in the experiment's header; writes nothing.
+A multiply-add counts as two operations. They are counted on the meta device, without computing and without weights, for
+one and for two expressions on one image of the experiment's size: the difference is the cost of an expression, and the
+rest of the first is that of the image. Text has as many word pieces as the experiment allows. Contour models run all
+steps of their decoder. Takes seconds. Prints the line of the experiment's header; writes no file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BENCHMARK = Benchmark(__file__, __doc__)
 
 
 def cost(experiment: str) -> str:
-    """Raises `UnknownNameError` for an experiment that is not there."""
+    """The line of an experiment. Raises `UnknownNameError` for an unknown experiment."""
     settings = train_config([f"experiment={experiment}", "data.root=nowhere"])
     model = weightless(settings.model)
     side = settings.preprocessing.size_px
@@ -27,7 +27,7 @@ def cost(experiment: str) -> str:
     total = sum(p.numel() for p in model.parameters()) / 1e6
     return (
         f"{total:.1f} M parameters ({millions['vision']:.1f} vision, {millions['text']:.1f} text); "
-        f"{2 * one - two:.0f} GFLOP a picture + {two - one:.1f} GFLOP an expression at {side} px"
+        f"{2 * one - two:.0f} GFLOP an image + {two - one:.1f} GFLOP an expression at {side} px"
     )
 
 

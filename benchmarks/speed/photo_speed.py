@@ -1,11 +1,11 @@
-"""What a picture costs the model `photo`, part by part, with one expression and with five.
+"""The time of the model `photo` on an image by part, with one expression and with five.
 
 python -m benchmarks.speed.photo_speed [--frames 6] [--repeats 3]
 
 Frames of 854x480 from clips/masked of RVOS_SHARED, evenly spread over its clips. Processor seconds of one thread, the
-least of the repeats of each part and frame, then their mean; the fetched weights (RVOS_HOME) are used. "words" is all
-that is none of the networks: parsing, colours, predicates. Beside them the two files of MobileSAM as the release is
-used: onnxruntime, padded to a square, a box a call. Aim: five expressions cost at most 1.3 times one. Takes about 3
+least of the repeats of each part and frame, then their mean; the downloaded weights (RVOS_HOME) are used. "words" is
+all that is outside of the networks: parsing, colours, predicates. Beside them MobileSAM as released: its two files in
+onnxruntime, padded to a square, one box per call. Aim: five expressions cost at most 1.3 times one. Takes about 3
 minutes.
 
 The result is photo_speed.json, beside this file.
@@ -35,10 +35,10 @@ from image_core.weights.cache import weights_of
 BENCHMARK = Benchmark(__file__, __doc__)
 COUNTS = (1, 5)
 OTHERS = ("the person on the left", "the biggest car", "a red bus", "the dog behind the woman")
-"""Asked together with the clip's own expression."""
+"""Further expressions beside the clip's own."""
 
 PARTS = (
-    # What a row calls a part, its owner, and the method.
+    # Name of a part in a row, its owner, and the method.
     ("detector", "detector", "detect"),
     ("classifier", "classifier", "classify"),
     ("decoder", "masker", "decoded"),
@@ -79,11 +79,12 @@ class PartClock:
 
 
 def released(encoder: Path, decoder: Path) -> Callable[[], dict[str, float]]:
-    """The release's own way, which takes the same time for every picture: seconds of a picture, and of a box."""
+    """A function that times the networks as released: seconds per image and per box. They do not depend on the
+    image."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     sessions = [onnxruntime.InferenceSession(path, options) for path in (encoder, decoder)]
-    picture = {"input": np.zeros((1, 3, 1024, 1024), np.float32)}
+    image = {"input": np.zeros((1, 3, 1024, 1024), np.float32)}
     box = {
         "image_embeddings": np.zeros((1, 256, 64, 64), np.float32),
         "point_coords": np.array([[[100, 50], [600, 400]]], np.float32),
@@ -96,7 +97,7 @@ def released(encoder: Path, decoder: Path) -> Callable[[], dict[str, float]]:
     def run() -> dict[str, float]:
         seconds = {}
         for name, session, outputs, feed in (
-            ("encoder", sessions[0], ["output"], picture),
+            ("encoder", sessions[0], ["output"], image),
             ("decoder_a_box", sessions[1], ["masks", "iou_predictions"], box),
         ):
             start = time.process_time()
@@ -108,13 +109,13 @@ def released(encoder: Path, decoder: Path) -> Callable[[], dict[str, float]]:
 
 
 def least(run: Callable[[], dict[str, float]], repeats: int) -> dict[str, float]:
-    """Of each figure the least of all runs."""
+    """The least of all runs, for each figure."""
     runs = [run() for _ in range(repeats)]
     return {name: min(one[name] for one in runs) for name in runs[0]}
 
 
 def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each figure the mean over the rows."""
+    """The mean over the rows, for each figure."""
     return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
 
 

@@ -1,4 +1,4 @@
-"""The figures of propagation_speed.py as a picture: speed against what is lost, and where the time of a frame goes."""
+"""Plots the figures of propagation_speed.py: speed over loss of quality, and the time of a frame by stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.speed.stage_clock import STAGES
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
-    """Above: J&F lost over frames/s of the embedded model. Below: milliseconds a frame of each large model."""
+    """Above: loss of J&F over frames/s of the embedded model. Below: milliseconds per frame of each large model."""
     figure = Figure(figsize=(12, 8.5), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
     above, below = parts

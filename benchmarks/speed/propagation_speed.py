@@ -1,15 +1,16 @@
-"""Frames/s against J&F of the ways to spare the encoder: features that propagate, and the tracker alone.
+"""Frames/s and J&F of the methods that skip the encoder on most frames: propagated features, and the tracker alone.
 
 python -m benchmarks.speed.propagation_speed [--videos 16] [--first 16] [--frames 16]
 
 The embedded model on synthetic validation videos (288x512, 36 frames, all stable expressions of a video at once): J&F
 over the frames that show the target, and the paired loss against every frame through the whole model, with its 95 %
 interval over videos. Three full-scale experiments with random weights on an 854x480 clip: frames/s, stage by stage,
-over the second half of the frames, when memories are full. All systems of a table take each frame in turn, one thread,
-processor time: whatever else the machine does, it does to all of them. Takes about 20 minutes of processor time.
+over the second half of the frames, when memories are full. All systems of a table process each frame in turn, in one
+thread and processor time, so that the load of the machine affects all of them alike. Takes about 20 minutes of
+processor time.
 
-Validation videos 0 to 15 were seen while propagation was made; hence --first. The result is propagation_speed.json with
-propagation_speed.png, beside this file.
+Validation videos 0 to 15 were used during development of propagation; hence --first. The result is
+propagation_speed.json with propagation_speed.png, beside this file.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def take_turns(
     clock: StageClock,
     warm_up: int = 0,
 ) -> dict[str, list[Results]]:
-    """By system the results of every frame. After `warm_up` frames, if any, the clock begins anew."""
+    """System -> results of every frame. The clock is reset after `warm_up` frames."""
     sessions = {name: segmenter.session(expressions) for name, segmenter in segmenters.items()}
     results: dict[str, list[Results]] = {name: [] for name in sessions}
     for number, of_frame in enumerate(in_turn(sessions, frames, clock.step), 1):

@@ -1,12 +1,12 @@
-"""What `rvos segment` costs with the embedded model, step by step, from 240p to 4K; and what writing at 4K holds up.
+"""The cost of `rvos segment` with the embedded model by step, from 240p to 4K; and the waiting for the writer at 4K.
 
 python -m benchmarks.speed.segment_speed [--heights 240 480 720 1080 2160] [--frames 6] [--before DIR]
 
 Synthetic clips of 16:9, one expression, overlay, contact sheet and masks. By height, processor milliseconds a frame of
-each step in one thread, medians; "a step of a session, from a mask" has no image model. Then the command as a user
-gives it, from a mask at the largest height, 24 frames: its own account of wall seconds (`timing.json`), and processor
-seconds; wall seconds mean something on a quiet machine alone (`load_average`). --before: another checkout, whose
-command comes in turns with that of this one. Takes about two minutes of processor time.
+each step in one thread, medians; "a step of a session, from a mask" has no image model. Then the whole command, from a
+mask at the largest height, 24 frames: the wall seconds of its `timing.json`, and processor seconds; wall seconds mean
+something on a quiet machine alone (`load_average`). --before: another checkout, whose command comes in turns with that
+of this one. Takes about two minutes of processor time.
 
 The result is segment_speed.json, beside this file.
 """
@@ -54,7 +54,7 @@ def spent(call: Callable[[], object]) -> float:
 
 
 def median_of_frames(call: Callable[[Frame], object], frames: Iterable[Frame]) -> float:
-    """Median processor milliseconds of a call a frame; the first is not timed."""
+    """Median processor milliseconds of a call per frame; the first call is not timed."""
     return statistics.median([spent(lambda frame=frame: call(frame)) for frame in frames][1:])
 
 
@@ -95,7 +95,8 @@ def steps(clip: Path, out: Path, image: ImageSegmenter) -> dict[str, float]:
 
 
 def whole_command(clip: Path, mask: Path, out: Path, checkout: Path) -> dict[str, float]:
-    """The command from a mask, by the code of a checkout: its account of wall seconds, and processor seconds."""
+    """Run the command from a mask with the code of a checkout: wall seconds of its `timing.json`, and processor
+    seconds."""
     saved = ["--save", ",".join(SAVE), "--out", str(out), "--overwrite", "--quiet"]
     command = [sys.executable, "-m", "rvos.cli", "segment", str(clip), "--mask", f"0={mask}", *saved]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -103,8 +104,8 @@ def whole_command(clip: Path, mask: Path, out: Path, checkout: Path) -> dict[str
     subprocess.run(command, cwd=checkout, env=environment, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    told: dict[str, Any] = json.loads((out / "timing.json").read_text())
-    seconds = {key: told[key] for key in ("wall_s", "network_s", "waiting_for_writer_s", "writing_s")}
+    timing: dict[str, Any] = json.loads((out / "timing.json").read_text())
+    seconds = {key: timing[key] for key in ("wall_s", "network_s", "waiting_for_writer_s", "writing_s")}
     return {key: round(value, 2) for key, value in {**seconds, "processor_s": used}.items()}
 
 

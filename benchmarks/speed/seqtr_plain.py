@@ -1,8 +1,7 @@
-"""SeqTR's decoder as its release computes it, written from a description: what its cost is measured against.
+"""SeqTR's decoder as its release computes it, written from a description: the reference for the cost of ours.
 
-Nothing is kept from step to step: each runs all tokens so far through the decoder, with the keys and values of the
-memory, and the logits of all of them. Attention holds its weights in memory. On the same weights it chooses the same
-tokens.
+There is no cache: every step runs all tokens so far through the decoder, computes the keys and values of the memory,
+and the logits of all tokens. Attention weights are materialised. With the same weights it chooses the same tokens.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from image_core.layers.transformer import Attention, Memory
 
 
 def from_the_prefix(decoder: CoordinateDecoder, memory: Memory) -> Generated:
-    """`CoordinateDecoder.generate` without a cache; once a row has ended it stays so."""
+    """`CoordinateDecoder.generate` without a cache; a row that has ended stays ended."""
     tokens = torch.zeros(len(memory.tokens), 0, dtype=torch.long, device=memory.tokens.device)
     logits = memory.tokens.new_zeros(len(tokens), 0, decoder.bins + 1)
     for step in range(decoder.steps):
@@ -31,7 +30,7 @@ def from_the_prefix(decoder: CoordinateDecoder, memory: Memory) -> Generated:
 def attended(
     layer: Attention, queries_from: Tensor, keys: Tensor, values: Tensor, unseen: Tensor, bias: Tensor | None = None
 ) -> Tensor:
-    """`Attention.forward` with its weights in memory. Raises `NotImplementedError` for a bias: SeqTR has none."""
+    """`Attention.forward` with materialised weights. Raises `NotImplementedError` for a bias: SeqTR has none."""
     if bias is not None:
         raise NotImplementedError("attention with a bias")
     q = split_heads(layer.to_q(queries_from), layer.heads)
@@ -40,4 +39,4 @@ def attended(
 
 
 PLAIN = ((CoordinateDecoder, "generate", from_the_prefix), (Attention, "forward", attended))
-"""What takes whose place."""
+"""(class, name of a method, its replacement)."""

@@ -1,4 +1,4 @@
-"""What the key/value cache of the coordinate decoder saves: against running the whole prefix again at every step.
+"""The time that the key/value cache of the coordinate decoder saves, compared with decoding the whole prefix each step.
 
 python -m benchmarks.speed.sequence_decoder [--repeats 9] [--seed 0]
 
@@ -32,7 +32,7 @@ CASES = ((12, 1), (18, 1), (12, 8), (18, 8))
 
 
 def build(points: int, seed: int) -> CoordinateDecoder:
-    """The published size with random weights, wide enough apart that the tokens differ from step to step."""
+    """The published size with random weights of a large variance, so that the tokens differ from step to step."""
     torch.manual_seed(seed)
     decoder = CoordinateDecoder(
         channels=CHANNELS, heads=8, hidden=1024, layers=3, bins=1000, points=points, dropout=0.1

@@ -1,4 +1,4 @@
-"""Processor time of the stages of a frame, told apart by whose turn it is: several systems may share one network."""
+"""Processor time of the stages of a frame, counted by system: several systems may share one network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results
 
 STAGES = ("stem", "encoder", "propagate", "ready", "decode", "track", "rest")
-"""ready: what a decoder makes of the features whatever the words are; rest: everything of a frame that is none of the
-others, such as bringing the picture to the network's size."""
+"""ready: what a decoder computes from the features alone, without words; rest: everything else of a frame, such as
+resizing the image for the network."""
 
 
 class StageClock:
-    """Seconds of this process, and calls, by whose turn it is and by stage."""
+    """Seconds of this process, and calls, by system and stage."""
 
     def __init__(self) -> None:
         self.turn = ""
@@ -27,7 +27,7 @@ class StageClock:
         self.calls: Counter[tuple[str, str]] = Counter()
 
     def timed(self, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The same call, with what it costs noted under `turn` and `stage`."""
+        """A wrapper of a call that adds its time to `turn` and `stage`."""
 
         def noted(*arguments: Any, **named: Any) -> Any:
             start = time.process_time()
@@ -45,16 +45,16 @@ class StageClock:
         image = all_of_them[0].system.model.loaded
         assert isinstance(image, ImageSegmenter), "features are propagated of these alone"
         model = image.model
-        watched: list[tuple[Any, str, str]] = [
+        timed: list[tuple[Any, str, str]] = [
             (model, "encode_stem", "stem"), (model, "encode_image", "encoder"),
             (model, "precompute", "ready"), (model, "decode", "decode"),
         ]  # fmt: skip
         for segmenter in all_of_them:
-            watched += [
+            timed += [
                 (segmenter.system.propagator, "step", "propagate"),
                 (segmenter.system.tracker, "steps", "track"),
             ]
-        for owner, method, stage in watched:
+        for owner, method, stage in timed:
             setattr(owner, method, self.timed(stage, getattr(owner, method)))
 
     def step(self, turn: str, session: StreamSession, frame: Frame) -> Results:
@@ -70,6 +70,6 @@ class StageClock:
         return {stage: round(value, 2) for stage, value in spent.items()}
 
     def clear(self) -> None:
-        """Forget what was noted."""
+        """Reset all times."""
         self.seconds.clear()
         self.calls.clear()

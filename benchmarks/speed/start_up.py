@@ -1,11 +1,11 @@
-"""What a command costs before it begins: processor seconds and memory until the first frame is watched.
+"""The cost of starting a command: processor seconds and memory until the first frame is processed.
 
 python -m benchmarks.speed.start_up [--repeats 5] [--before DIR]
 
-Each command runs in a fresh process of one thread on one picture of 96 x 160, as often as told; the medians count, of
-processor seconds, because other processes may hold the cores. Commands that watch nothing are measured to their end.
---before: another checkout, whose commands are measured in turns with those of this one. `photo` is left out where its
-weights are not there (`rvos models fetch photo`).
+Each command runs --repeats times in a fresh process of one thread on one image of 96 x 160. The figures are medians, of
+processor seconds, because other processes may use the cores. Commands that process no frames are measured to their end.
+--before: another checkout, whose commands are measured in turns with those of this one. `photo` is left out without its
+weights (`rvos models fetch photo`).
 
 The result is start_up.json, beside this file.
 """
@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, float]] = {
     "segment --model s2rm_tiny": ("segment clip circle --model s2rm_tiny --out out --quiet", 4.0),
     "segment --model photo": ("segment clip dog --model photo --out out --quiet", 5.0),
 }
-"""By the name in the table: the command line, and the processor seconds that are aimed at."""
+"""Name in the table -> the command line, and the aim in processor seconds."""
 
 CHILD = """
 import json, re, sys, time
@@ -63,7 +63,8 @@ print(json.dumps([code, *(began or [told()])]), file=sys.stderr)
 
 
 def measured(words: str, folder: Path, checkout: Path) -> tuple[float, float]:
-    """(processor seconds, MB at most) of a command line of a checkout, run in a folder, until it begins to watch."""
+    """(processor seconds, peak MB) of a command line of a checkout, run in a folder, until it processes the first
+    frame."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CHILD, *words.split()]
     with TemporaryDirectory(dir=folder) as out:
@@ -76,13 +77,13 @@ def measured(words: str, folder: Path, checkout: Path) -> tuple[float, float]:
 
 
 def write_clip(folder: Path) -> None:
-    """One picture of noise with a square on it, as a folder, and the mask of the square."""
+    """One image of noise with a square on it, as a folder, and the mask of the square."""
     (folder / "clip").mkdir()
-    picture = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
-    mask = np.zeros(picture.shape[:2], np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
+    mask = np.zeros(image.shape[:2], np.uint8)
     mask[30:60, 40:80] = 255
-    picture[mask > 0] = (0, 0, 255)
-    cv2.imwrite(str(folder / "clip" / "00000.png"), picture)
+    image[mask > 0] = (0, 0, 255)
+    cv2.imwrite(str(folder / "clip" / "00000.png"), image)
     cv2.imwrite(str(folder / "mask.png"), mask)
 
 
@@ -97,7 +98,7 @@ def main() -> None:
         write_clip(Path(name))
         for row, (words, aim) in COMMANDS.items():
             if "photo" in words and state_of(BUNDLES["photo"]) != WHOLE:
-                print("photo: its weights are not here, left out", file=sys.stderr)
+                print("photo: left out without its weights: run rvos models fetch photo", file=sys.stderr)
                 continue
             runs: dict[str, list[tuple[float, float]]] = {which: [] for which in checkouts}
             for _ in range(arguments.repeats):

@@ -1,9 +1,9 @@
-"""How many synthetic samples one core makes a second, and how fast expressions come without pictures.
+"""Synthetic samples per second on one core, and expressions per second without images.
 
 python -m benchmarks.speed.synthetic_speed [--count 500] [--seed 0]
 
-`images_per_s` counts the processor time of the one thread, which other processes on the machine cannot take from it;
-`images_per_s_wall` is by the clock. Takes about a minute.
+`images_per_s` uses the processor time of the one thread, which other processes on the machine do not affect;
+`images_per_s_wall` uses wall time. Takes about a minute.
 
 The result is synthetic_speed.json, beside this file.
 """
@@ -26,7 +26,7 @@ EXPRESSIONS = 4
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """(processor seconds, seconds by the clock) that `work` takes."""
+    """(processor seconds, wall seconds) of `work`."""
     processor, wall = time.process_time(), time.perf_counter()
     work()
     return time.process_time() - processor, time.perf_counter() - wall

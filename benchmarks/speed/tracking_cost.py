@@ -1,8 +1,8 @@
-"""What the tracker `tracks` costs beside the image model: a frame, an expression, a track.
+"""The cost of the tracker `tracks` beside the image model: per frame, expression and track.
 
 python -m benchmarks.speed.tracking_cost [--frames 48]
 
-The demonstration's film at 480 x 854, with answers that are given: discs at one place or at ten, on every fourth frame.
+The demonstration's clip at 480 x 854, with prepared answers: discs at one place or at ten, on every fourth frame.
 Processor time of whole sessions without the model. What one more expression adds is its cost beyond what is computed
 once a frame (flow, pixel features). One thread, a minute.
 
@@ -36,7 +36,7 @@ EXPRESSIONS = 5
 
 
 def answer_of(tracks: int) -> MaskAnswer:
-    """So many discs, in two rows."""
+    """An answer with `tracks` discs, in two rows."""
     candidates = []
     for index in range(tracks):
         centre = (90 + 165 * (index % 5), 140 + 200 * (index // 5))
@@ -46,7 +46,7 @@ def answer_of(tracks: int) -> MaskAnswer:
 
 
 def cost_ms(frames: list[Frame], expressions: int, tracks: int) -> float:
-    """Processor time a frame of a session of so many expressions, with so many tracks each."""
+    """Processor milliseconds per frame of a session of `expressions` expressions, each with `tracks` tracks."""
     texts = [f"the disc {index}" for index in range(expressions)]
     answers = {frame.index: [answer_of(tracks)] * expressions for frame in frames[::EVERY]}
     session = StreamSession(RecordedReader(texts, answers, "discs"), TracksTracker(), KeyFrames(EVERY))
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     one_thread()
     frames = demo_frames(arguments.frames, SIZE)
-    cost_ms(frames[:8], 1, 1)  # what is made once a process
+    cost_ms(frames[:8], 1, 1)  # one-time work of the process
     one, many, ten = (cost_ms(frames, e, t) for e, t in ((1, 1), (EXPRESSIONS, 1), (1, MANY)))
     figures = {
         "frames": arguments.frames,

@@ -1,10 +1,10 @@
-"""Pictures that a training step takes in a processor second, and what each quickening is worth.
+"""Images of a training step per processor second, and the gain of each speed-up.
 
 python -m benchmarks.speed.training_speed [--repeats N]
 
-One step (forward, losses, backward) of the synthetic S2RM experiment on 4 pictures of 128 px with 4 expressions each,
-one thread, the best of some repeats, in processor seconds: other processes hardly matter. The losses of equal models
-agree to the precision. Which precision is the faster one depends on the processor: `precision: auto` asks it. Half a
+One step (forward, losses, backward) of the synthetic S2RM experiment on 4 images of 128 px with 4 expressions each,
+one thread, the best of several repeats, in processor seconds: other processes hardly matter. The losses of equal models
+agree up to the precision. Which precision is faster depends on the processor: `precision: auto` chooses by it. Half a
 minute.
 
 The result is training_speed.json, beside this file.
@@ -30,12 +30,12 @@ from rvos.configuration import train_config
 
 BENCHMARK = Benchmark(__file__, __doc__)
 CPU = torch.device("cpu")
-PICTURES = 4
+IMAGES = 4
 SIZE_PX = 128
 LATTICE = ("model.config.max_steps=[4,8,4]",)
 
 Way = tuple[tuple[str, ...], Precision, bool]
-"""Overrides of the experiment, precision, channels last."""
+"""(overrides of the experiment, precision, channels last)."""
 
 WAYS: dict[str, Way] = {
     "lattice of shifts": (LATTICE, "fp32", False),
@@ -68,24 +68,24 @@ def main() -> None:
 
 
 def measured(way: Way, repeats: int) -> dict[str, float]:
-    """Pictures a processor second, and the loss of the first step."""
+    """Images per processor second, and the loss of the first step."""
     overrides, precision, channels_last = way
     settings = train_config(["experiment=synthetic_s2rm_tiny", *overrides])
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = build_model(settings.model).train().to(memory_format=layout)  # pyright: ignore[reportCallIssue]
     data = SyntheticImages("train", 0, (SIZE_PX, SIZE_PX))
-    batch = collate([data[i] for i in range(PICTURES)], replace(settings.preprocessing, size_px=SIZE_PX))
+    batch = collate([data[i] for i in range(IMAGES)], replace(settings.preprocessing, size_px=SIZE_PX))
     batch = replace(batch, images=batch.images.contiguous(memory_format=layout))
     steps = [_step(model, batch, precision) for _ in range(repeats)]
     return {
-        "pictures_a_processor_s": round(PICTURES / min(seconds for seconds, _ in steps), 2),
+        "pictures_a_processor_s": round(IMAGES / min(seconds for seconds, _ in steps), 2),
         "loss": round(steps[0][1], 4),
     }
 
 
 def _step(model: EncoderModel, batch: ImageBatch, precision: Precision) -> tuple[float, float]:
-    """(processor seconds, loss) of a step whose gradients are thrown away."""
+    """(processor seconds, loss) of a step; the gradients are discarded."""
     start = time.process_time()
     with autocast(CPU, precision):
         terms = model.losses(model(batch), batch)

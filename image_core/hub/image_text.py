@@ -24,7 +24,7 @@ class ImageTextModel:
         self.name = name
         self.network = network
 
-    def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
+    def answer(self, images: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
         """N images (h, w, 3) uint8 RGB of any sizes, placed in this order before the question -> the generated text.
 
         most_tokens: the largest number of tokens of the answer. Decoding is greedy, so the same question always gets
@@ -33,10 +33,10 @@ class ImageTextModel:
         Raises `CheckpointError` if the model cannot process the question: its context or the device's memory is too
         small.
         """
-        image_parts = [{"type": "image", "image": picture} for picture in pictures]
+        image_parts = [{"type": "image", "image": image} for image in images]
         message = {"role": "user", "content": [*image_parts, {"type": "text", "text": question}]}
         processor = self.network.processor
-        with self._generation_errors(len(pictures)), self.network.inference():
+        with self._generation_errors(len(images)), self.network.inference():
             inputs = processor.apply_chat_template(
                 [message],
                 add_generation_prompt=True,

@@ -1,15 +1,15 @@
-"""What an expression says about motion and time, which no still picture shows, and the rest of it, which one does.
+"""Separates what an expression says about motion from its still part, which one image can show.
 
-For a still picture "the car moving left" is "the car". To find out which of several cars moves left, an image model is
+The still part of "the car moving left" is "the car". To find out which of several cars moves left, an image model is
 asked for "the cars".
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
-DEEDS = {
+ACTIONS = {
     "moves": "changes its place",
     "goes": "moves in a direction",
     "still": "does not move",
@@ -32,47 +32,47 @@ DEEDS = {
     "joins": "moves towards a landmark",
     "parts": "moves away from a landmark",
 }
-"""What can be measured of a track, and what it means."""
+"""Actions that can be measured on a trajectory -> what each means."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """One statement about how a target moves. Raises `ValueError` for a deed that is not known."""
+    """One statement of an expression about how its target moves. Raises `ValueError` for an unknown action."""
 
-    #: One of `DEEDS`.
-    deed: str
+    #: One of `ACTIONS`.
+    action: str
     #: left, right, up or down; for `enters` and `leaves` the side; for `sways` across or along; "" where none is given.
     direction: str = ""
-    #: What it is done to, or where, as it was said: "the tree", "another"; "" without.
+    #: What the action relates to, in the words of the expression: "the tree", "another"; "" if there is nothing.
     landmark: str = ""
-    #: The expression says that the target does not do it.
+    #: The expression says that the target does not perform the action.
     negated: bool = False
     #: slow, fast, slowest or fastest; "" where it is not given.
     speed: str = ""
-    #: 1: the first to do it, 2: the second, -1: the last; 0 where it is not given.
+    #: Order among the targets: 1: the first to perform it, 2: the second, -1: the last; 0 where it is not given.
     rank: int = 0
     #: beginning or end; "" where it is not given.
     when: str = ""
     #: How often; 0 where it is not given.
     times: int = 0
-    #: It comes after the motion before it.
+    #: It happens after the previous motion of the expression.
     then: bool = False
-    #: The words also stay in the still part, since a picture shows something of it: "walking", "parked".
+    #: The words also stay in the still part, since one image shows something of the action: "walking", "parked".
     is_seen: bool = False
 
     def __post_init__(self) -> None:
-        if self.deed not in DEEDS:
-            raise ValueError(f"Motion.deed: expected one of {', '.join(DEEDS)}, got {self.deed!r}")
+        if self.action not in ACTIONS:
+            raise ValueError(f"Motion.action: expected one of {', '.join(ACTIONS)}, got {self.action!r}")
 
     def document(self) -> dict[str, Any]:
         """Its fields that are set, as JSON values."""
-        values = asdict(self)
-        return {f.name: values[f.name] for f in fields(self) if f.name == "deed" or values[f.name] != f.default}
+        values = {f: getattr(self, f.name) for f in fields(self)}
+        return {f.name: value for f, value in values.items() if value != f.default}
 
 
 @dataclass(frozen=True)
 class TimedExpression:
-    """An expression, what a still picture can show of it, and what only a video can."""
+    """An expression, divided into its still part and its motions."""
 
     #: As the user gave it.
     text: str
@@ -80,8 +80,9 @@ class TimedExpression:
     still: str
     #: All of them must hold.
     motions: tuple[Motion, ...] = ()
-    #: The still part for all candidates: "the cars" for "the car moving left"; the text itself without motion.
-    asked: str = ""
+    #: The still part in the plural, which names every candidate: "the cars" for "the car moving left"; the text itself
+    #: without motion.
+    candidate_query: str = ""
     #: Whether there are several targets.
     several: bool = False
     #: Their number, where it is given.
@@ -89,11 +90,15 @@ class TimedExpression:
 
     @property
     def needs_motion(self) -> bool:
-        """Whether it has a motion of which a picture shows nothing: "moving left", but not "walking" alone."""
+        """Whether it has a motion that no single image shows: "moving left", but not "walking" alone."""
         return any(not motion.is_seen for motion in self.motions)
 
     def document(self) -> dict[str, Any]:
         """What a result records of it, as JSON values."""
         if not self.motions:
             return {}
-        return {"still": self.still, "asked": self.asked, "motions": [motion.document() for motion in self.motions]}
+        return {
+            "still": self.still,
+            "asked": self.candidate_query,
+            "motions": [motion.document() for motion in self.motions],
+        }

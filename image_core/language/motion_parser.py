@@ -13,7 +13,7 @@ from dataclasses import replace
 from image_core.language import motion_words as vocabulary
 from image_core.language import words
 from image_core.language.motion import Motion, TimedExpression
-from image_core.language.motion_deeds import Deeds
+from image_core.language.motion_actions import ActionRules
 from image_core.language.motion_phrases import DETERMINERS
 from image_core.language.number import expression_for_all, number_of
 from image_core.language.parser import parse_expression
@@ -61,9 +61,9 @@ def parse_timed(expression: str) -> TimedExpression:
     still = reader.still() if motions else expression
     several, count = number_of(still)
     if not motions:
-        return TimedExpression(expression, still, asked=still, several=several, count=count)
-    asked = still if _selects_one(still) else expression_for_all(still)
-    return TimedExpression(expression, still, motions, asked, several, count)
+        return TimedExpression(expression, still, candidate_query=still, several=several, count=count)
+    query = still if _selects_one(still) else expression_for_all(still)
+    return TimedExpression(expression, still, motions, query, several, count)
 
 
 def _context(auxiliary: str, is_led: bool, negated: bool) -> str:
@@ -83,7 +83,7 @@ def _selects_one(still: str) -> bool:
     return bool(from_words & (words.SIDES.keys() | words.MOST.keys() | words.ORDINALS.keys()))
 
 
-class _Reader(Deeds):
+class _Reader(ActionRules):
     """Reads the words from left to right, and marks those that are taken out."""
 
     def __init__(self, text: str) -> None:
@@ -91,7 +91,7 @@ class _Reader(Deeds):
         self.removed = [False] * len(self.words)
         self.motions: list[Motion] = []
         self.pending_rank = 0
-        """An ordinal before the noun, of the next deed."""
+        """An ordinal before the noun, of the next action."""
         self.end = -1
         """Where the last clause ended, behind which a "then" may go on."""
 
@@ -102,7 +102,7 @@ class _Reader(Deeds):
         return tuple(self.motions)
 
     def still(self) -> str:
-        """What is left for a still picture."""
+        """The expression without the removed words."""
         remaining = [word for word, removed in zip(self.words, self.removed, strict=True) if not removed]
         text = re.sub(r" ([,.;])", r"\1", " ".join(remaining))
         text = re.sub(
@@ -128,7 +128,7 @@ class _Reader(Deeds):
                 return None
             self._add(Motion("moves", speed=vocabulary.SUPERLATIVES[word]), at, at + 1 + (behind == "moving"))
             return at + 1 + (behind == "moving")
-        if word in vocabulary.ORDINALS and opens and self._counts_deeds(at):
+        if word in vocabulary.ORDINALS and opens and self._counts_actions(at):
             self.removed[at] = True
             self.pending_rank = vocabulary.ORDINALS[word]
             return at + 1
@@ -139,15 +139,15 @@ class _Reader(Deeds):
         if not opens or not behind or not self.is_nominal(at + 1):
             return None
         if word in vocabulary.ATTRIBUTES:
-            deed, direction = vocabulary.ATTRIBUTES[word]
+            action, direction = vocabulary.ATTRIBUTES[word]
             speed = {"slow-moving": "slow", "fast-moving": "fast"}.get(word, "")
             seen = word in vocabulary.SEEN_STILL
-            self._add(Motion(deed, direction, speed=speed, is_seen=seen), at, at if seen else at + 1)
+            self._add(Motion(action, direction, speed=speed, is_seen=seen), at, at if seen else at + 1)
             return at + 1
         return None
 
-    def _counts_deeds(self, at: int) -> bool:
-        """Whether an ordinal before a noun counts deeds: "the first one to stop", "the last car that leaves"."""
+    def _counts_actions(self, at: int) -> bool:
+        """Whether an ordinal before a noun counts actions: "the first one to stop", "the last car that leaves"."""
         for ahead in range(at + 1, min(at + 6, len(self.words))):
             word = self.words[ahead]
             if word in ("from", "on", "in", "at"):
@@ -185,8 +185,8 @@ class _Reader(Deeds):
         if auxiliary == "to" and not self.pending_rank:
             return None
         context = _context(auxiliary, bool(relative or opening), negated)
-        read = self.state(at, auxiliary) or self.deed(at, context, negated)
-        if read is None and opening and self.motions[-1].deed == "goes":
+        read = self.state(at, auxiliary) or self.action(at, context, negated)
+        if read is None and opening and self.motions[-1].action == "goes":
             read = self.other_way(at)
         if read is None or (not self._may_begin(start, at, bool(opening or relative or auxiliary or negated))):
             return None

@@ -31,7 +31,7 @@ class Clause:
     """What belongs to a verb, in the making."""
 
     direction: str = ""
-    deed: str | None = None
+    action: str | None = None
     landmark: str = ""
     speed: str = ""
     rank: int = 0
@@ -230,32 +230,32 @@ class Phrases:
         """ "towards the camera", "closer", "away", "away from the tree", "towards the ball"."""
         word = self.word(at)
         if word in vocabulary.LARGER and word not in ("taller", "larger"):
-            clause.deed = vocabulary.LARGER[word]
+            clause.action = vocabulary.LARGER[word]
             return self._to_camera(at + 1) or at + 1
         if word in ("towards", "toward", "to", "at"):
             end = self._to_camera(at)
             if end is not None:
-                clause.deed = "grows"
+                clause.action = "grows"
                 return end
             if word in ("towards", "toward"):
                 landmark, end = self.noun_phrase(at + 1)
                 if landmark and not set(landmark.split()) & vocabulary.DIRECTIONS.keys():
-                    clause.deed = (
+                    clause.action = (
                         "shrinks" if set(landmark.split()) <= vocabulary.BACKGROUND | words.ARTICLES else "joins"
                     )
-                    clause.landmark = "" if clause.deed == "shrinks" else landmark
+                    clause.landmark = "" if clause.action == "shrinks" else landmark
                     return end
         if word == "into" and self.word(at + 1) == "the" and self.word(at + 2) in vocabulary.BACKGROUND:
-            clause.deed = "shrinks"
+            clause.action = "shrinks"
             return at + 3
         if word == "away":
             end = self._to_camera(at + 1, "from", "of")
             if end is not None or self.word(at + 1) != "from":
-                clause.deed = "shrinks"
+                clause.action = "shrinks"
                 return end or at + 1
             landmark, end = self.noun_phrase(at + 2)
             if landmark:
-                clause.deed, clause.landmark = "parts", landmark
+                clause.action, clause.landmark = "parts", landmark
                 return end
         return None
 
@@ -275,10 +275,10 @@ class Phrases:
         axes = {"back and forth": "", "to and fro": "", "up and down": "along", "left and right": "across",
                 "right and left": "across", "down and up": "along"}  # fmt: skip
         if phrase in axes:
-            clause.deed, clause.direction = "sways", axes[phrase]
+            clause.action, clause.direction = "sways", axes[phrase]
             return at + 3
         if " ".join(self.words[at : at + 4]) in ("from side to side",) or phrase == "side to side":
-            clause.deed, clause.direction = "sways", "across"
+            clause.action, clause.direction = "sways", "across"
             return at + (4 if self.word(at) == "from" else 3)
         return None
 
@@ -286,7 +286,7 @@ class Phrases:
         """ "in circles", "round and round"; "round" alone, of what turns."""
         match = _CIRCLES.match(" ".join(self.words[at:]))
         if match is not None:
-            clause.deed = "circles"
+            clause.action = "circles"
             return at + len(match[0].split())
         behind = self.word(at + 1)
         if self.word(at) in ("around", "round", "over") and behind in ("", ",", "and", "then", "first", "last"):

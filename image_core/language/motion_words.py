@@ -42,7 +42,7 @@ VERBS: dict[str, str] = {
     **dict.fromkeys(_set("approach near"), "joins"),
     **dict.fromkeys(_set("sway oscillate bounce"), "sways"),
 }
-"""Verbs of a deed of their own."""
+"""Verbs that mean one action."""
 VERTICAL = {**dict.fromkeys(_set("rise ascend"), "up"), **dict.fromkeys(_set("sink descend fall drop"), "down")}
 STAYING = _set("stay remain keep")
 POSES = _set("stand sit lie rest wait park")

@@ -139,7 +139,7 @@ class FlowPropagation(Propagator[FlowState]):
 def motion_to_previous(view: View, small_px: int) -> BackwardMotion:
     """Where each pixel of the small image was on the frame before. On the first frame and across a cut all pixels
     count as hidden."""
-    now = _resized(view.picture, small_px)
+    now = _resized(view.small_image, small_px)
     size = now.shape[:2]
     if view.before is None or view.cut:
         return BackwardMotion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))

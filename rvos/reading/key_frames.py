@@ -68,7 +68,7 @@ class KeyFrames:
         due = state.since == 0
         if not self.adaptive:
             return due, KeyFrameState((state.since + 1) % self.every)
-        now = thumbnail(view.picture)
+        now = thumbnail(view.small_image)
         changed = state.thumbnail is not None and thumbnail_change(state.thumbnail, now) > _LARGE_CHANGE
         is_key = due or view.cut or changed
         since = 1 if is_key else state.since + 1

@@ -129,7 +129,7 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         watched = with_corrections(session, job.corrections) if isinstance(session, StreamSession) else session
         recording = Recording(watched, writer, complete_frames)
         recording.run(info, frames.after(complete_frames) if isinstance(frames, SampledFrames) else frames, progress)
-        decided = session.decided() if isinstance(session, StreamSession) else []
+        decided = session.decision_document() if isinstance(session, StreamSession) else []
         finish(job, segmenter, writer, info, session.latency, decided, writer.timing(recording.seconds))
     return read_report(job)
 

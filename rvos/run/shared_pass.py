@@ -63,7 +63,7 @@ def run_in_one_pass(
         except Exception:
             if len(rows.failures) < len(writers):  # no error of a writer or of the video: single runs may succeed
                 raise
-        decisions = session.decided()
+        decisions = session.decision_document()
         for row, (index, job, writer) in enumerate(zip(entered, chosen, writers, strict=True)):
             if row in rows.failures:
                 results[index] = rows.failures[row]

@@ -188,7 +188,7 @@ class Follower:
 
     def carry(self, view: View, track: Track) -> np.ndarray | None:
         """(h, w) float32 at work size: the mask of a track carried by optical flow; None if the track is lost or leaves
-        the picture, and across a cut."""
+        the image, and across a cut."""
         if track.probs is None or view.cut:
             return None
         probs = warp(track.probs, view.once(work_flow))
@@ -304,7 +304,7 @@ class Follower:
         return track.away > c.forget or is_fault or (track.denied and track.probs is None)
 
     def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
-        """(H, W) bool at frame size: the carried mask, its boundary moved to the nearest edge of the picture."""
+        """(H, W) bool at frame size: the carried mask, its boundary moved to the nearest edge of the image."""
         return snap_to_edges(view, probs)
 
     def update_memory(self, view: View, placed: PlacedTrack, region: Region) -> PlacedTrack:

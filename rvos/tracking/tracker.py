@@ -61,23 +61,23 @@ class Tracker(ABC, Generic[State]):
     """How many later frames the result of a frame waits for."""
 
     both_ways: bool = False
-    """Whether the video is processed twice; the second pass starts with the state that `again` returns."""
+    """Whether the video is processed twice; the second pass starts with the state that `second_pass_state` returns."""
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         """config: of `config_type`; its defaults where None."""
         self.config = config or self.config_type()
 
     @classmethod
-    def built(cls, config: Any, device: str, precision: Precision) -> Self:
+    def from_config(cls, config: Any, device: str, precision: Precision) -> Self:
         """A tracker with these numbers (`config_type`). Its models, if it has any, compute on `device` in `precision`.
         Nothing is loaded yet. Raises `ConfigError`."""
         return cls(config)
 
     def question(self, expression: TimedExpression, draws_candidates: bool) -> str:
-        """The text that the image model is asked for an expression: by default all of it. A tracker that judges motion
-        itself asks for the still part.
+        """The text that the image model is asked for an expression: by default all of it. A tracker that interprets
+        words of motion itself asks for the still part.
 
-        draws_candidates: the model draws a mask of each object that may be meant; other models return one map for all.
+        draws_candidates: the model returns a mask of each object that may be meant; others return one map for all.
         """
         return expression.text
 
@@ -99,7 +99,7 @@ class Tracker(ABC, Generic[State]):
         return None
 
     def prepare(self, view: View) -> None:
-        """Compute by `view.once` what `step` needs of the picture, whatever the answers. Runs in parallel with the
+        """Compute by `view.once` what `step` needs of the image, whatever the answers. Runs in parallel with the
         network."""
 
     @abstractmethod
@@ -117,7 +117,7 @@ class Tracker(ABC, Generic[State]):
     def corrected(
         self, view: View, mask: np.ndarray | None, answer: MaskAnswer | None, state: State
     ) -> tuple[FrameResult | None, State]:
-        """`step` on a frame on which the user says what the expression means. mask: (H, W) bool of the frame, not
+        """`step` on a frame on which the user corrects what the expression means. mask: (H, W) bool of the frame, not
         empty; None if the target is absent.
 
         A mask is the result of this frame as it is. From here on the expression means the object that it covers,
@@ -135,20 +135,20 @@ class Tracker(ABC, Generic[State]):
                 "another tracker"
             )
 
-    def asks(self, state: State) -> bool:
-        """Whether the expression needs the answer of the whole network on the next frame even if that is no key
-        frame."""
+    def needs_answer(self, state: State) -> bool:
+        """Whether the expression needs an answer of the whole network on the next frame even if that is no
+        key frame."""
         return False
 
     def finish(self, state: State) -> list[FrameResult]:
         """The results of the frames that still wait for later ones, in order, at the end of the video."""
         return []
 
-    def decided(self, state: State) -> dict[str, Any] | None:
+    def decision_document(self, state: State) -> dict[str, Any] | None:
         """How it was decided which tracks the expression means, as JSON values; None if there is nothing to report."""
         return None
 
-    def again(self, state: State) -> State:
+    def second_pass_state(self, state: State) -> State:
         """The state with which the second pass over the same video starts, given the state after the first."""
         raise TypeError(f"{type(self).__name__} makes no second pass")
 

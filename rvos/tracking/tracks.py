@@ -34,7 +34,7 @@ from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, PlacedTrack, Track, most_likely_track, new_track
 from rvos.tracking.maps.steadying import AnswerMap, MapMemory, Steadier, SteadyingConfig
-from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig
+from rvos.tracking.motion.motion_scorer import MotionScorer, MotionScorerConfig
 from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
 from rvos.tracking.track_evidence import NO_TRACK, add_evidence, apply_correction, deny_visible, keep_choice, open_share
 from rvos.tracking.tracker import Tracker
@@ -71,7 +71,7 @@ class TracksConfig(DecidingConfig):
     #: Which track is meant.
     meaning: MeaningConfig = field(default_factory=MeaningConfig)
     #: How motion decides, if the expression speaks of it.
-    motion: ByMotionConfig = field(default_factory=ByMotionConfig)
+    motion: MotionScorerConfig = field(default_factory=MotionScorerConfig)
     #: How the presence of the answers is averaged.
     presence: PresenceConfig = field(default_factory=PresenceConfig)
 
@@ -96,16 +96,16 @@ class TracksTracker(Tracker[TracksState]):
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead
         if decider is None and self.config.decider != DEFAULT:
-            raise ValueError(f"TracksTracker: expected a decider beside '{self.config.decider}', got none: see `built`")
+            raise ValueError(f"TracksTracker: expected a decider '{self.config.decider}', got none: use from_config")
         self._decider = decider
         if decider is not None:
             check_both_ways(type(decider).__name__, self.both_ways)
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
         self._steadier = Steadier(self.config.steadying)
-        self._by_motion = ByMotion(self.config.motion, self.config.meaning)
+        self._motion_scorer = MotionScorer(self.config.motion, self.config.meaning)
 
     @classmethod
-    def built(cls, config: TracksConfig, device: str, precision: Precision) -> Self:
+    def from_config(cls, config: TracksConfig, device: str, precision: Precision) -> Self:
         return cls(config, build_decider(config, device, precision))
 
     def load(self) -> None:
@@ -118,11 +118,11 @@ class TracksTracker(Tracker[TracksState]):
         decided_by = {"class": name_of(type(self._decider)), **self._decider.document()}
         return {**super().document(), "decided_by": decided_by}
 
-    def decided(self, state: TracksState) -> dict[str, Any] | None:
+    def decision_document(self, state: TracksState) -> dict[str, Any] | None:
         return None if state.decision is None else state.decision.document()
 
     def question(self, expression: TimedExpression, draws_candidates: bool) -> str:
-        return expression.still if draws_candidates else expression.asked
+        return expression.still if draws_candidates else expression.candidate_query
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
         return TracksState(expression_index, expression, album=None if self._decider is None else Album())
@@ -156,7 +156,7 @@ class TracksTracker(Tracker[TracksState]):
     def _place_tracks(
         self, view: View, answer: MaskAnswer | None, answer_map: AnswerMap | None, state: TracksState
     ) -> tuple[list[PlacedTrack], TracksState]:
-        """The tracks on this frame. heard: the map of the answer, if it has one."""
+        """The tracks on this frame. answer_map: the map of the answer, if it has one."""
         if view.cut:  # the presence in the old scene says nothing about the new one
             state = replace(state, presence=PresenceAverage())
         carried = {track.id: self._follower.carry(view, track) for track in state.tracks}
@@ -201,7 +201,7 @@ class TracksTracker(Tracker[TracksState]):
     ) -> tuple[FrameResult | None, TracksState]:
         """The end of a step, once all tracks have their places on the frame."""
         tracks = [one.track for one in placed]
-        state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
+        state = replace(state, motion=self._motion_scorer.update(view, tracks, state.expression, state.motion))
         if state.album is not None:
             state = replace(state, album=state.album.after(view, seen_tracks(placed), self.config.album))
         state = replace(state, tracks=self._follower.prune(tracks))
@@ -210,22 +210,23 @@ class TracksTracker(Tracker[TracksState]):
             return None, state
         return self._result(state), replace(state, waiting=state.waiting[1:])
 
-    def asks(self, state: TracksState) -> bool:
-        """No track of the expression has a place, as after a cut: the model is asked after 1, 2, 4, 8, ... frames."""
+    def needs_answer(self, state: TracksState) -> bool:
+        """If no track has a place, as after a cut: on the frames 1, 2, 4, 8, ... after the last answer."""
         lost = not any(track.probs is not None for track in state.tracks)
         return lost and (state.unanswered & (state.unanswered + 1)) == 0
 
     def finish(self, state: TracksState) -> list[FrameResult]:
         return [self._result(replace(state, waiting=state.waiting[waited:])) for waited in range(len(state.waiting))]
 
-    def again(self, state: TracksState) -> TracksState:
-        """The same tracks will come again; which of them is meant on each frame is known by then."""
+    def second_pass_state(self, state: TracksState) -> TracksState:
+        """With the best history or the decision; the second pass finds the same tracks."""
         first, decision = most_likely_track(state.tracks), None
         if state.album is not None and self._decider is not None:
             album = state.album.settled(self.config.following.least_candidates)
             decision = self._decider.decide(state.expression.text, album)
         started = self.start(state.expression_index, state.expression)
-        plan, motion = () if first is None else first.path, self._by_motion.final(state.expression, state.motion)
+        plan = () if first is None else first.path
+        motion = self._motion_scorer.for_second_pass(state.expression, state.motion)
         return replace(started, plan=plan, album=None, decision=decision, motion=motion)
 
     def _place_with_answer(
@@ -359,7 +360,7 @@ class TracksTracker(Tracker[TracksState]):
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
             able = {i: claim for i, claim in claims.items() if claim.is_sure or i == first}
             if state.expression.needs_motion:
-                return self._by_motion.chosen(state.expression, state.motion, able, claims.keys() - able.keys())
+                return self._motion_scorer.select(state.expression, state.motion, able, claims.keys() - able.keys())
             return chosen(able, first, state.several >= 0.5, self.config.meaning)
 
         return by_evidence(claims) if decision is None else decision.shown(claims, by_evidence)
@@ -376,7 +377,7 @@ class TracksTracker(Tracker[TracksState]):
         c = self.config
         frame, *later = state.waiting
         presence = frame.presence.smoothed(observed_after(later), c.presence)
-        presence *= state.motion.there
+        presence *= state.motion.presence_factor
         shown = {track.id for track in frame.tracks}
         if self.lookahead:
             claims = {track.id: track.claim for track in frame.tracks}

@@ -11,7 +11,7 @@ from rvos.tracking.deciding.album import Album
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Track
 from rvos.tracking.maps.steadying import MapMemory
-from rvos.tracking.motion.by_motion import MotionMemory
+from rvos.tracking.motion.motion_scorer import MotionMemory
 from rvos.tracking.waiting import WaitingFrame
 
 
@@ -36,9 +36,9 @@ class TracksState:
     plan: Path = ()
     #: Trajectories of the tracks, if the expression speaks of motion.
     motion: MotionMemory = field(default_factory=MotionMemory)
-    #: Pictures of the tracks; None if no decider needs them.
+    #: Images of the tracks; None without a decider.
     album: Album | None = None
     #: Which tracks are meant, if a decider decided that between two passes.
     decision: Decision | None = None
-    #: Id of the track that the user said is meant; None if the user said nothing.
+    #: Id of the track whose mask the user gave; None if the user gave none.
     given: int | None = None

@@ -47,5 +47,5 @@ def observed_after(later: Sequence[WaitingFrame]) -> list[float]:
     """The presence of the answers on later frames, as it counts for an earlier one. If tracks were denied only after
     the earlier frame, the denial does not count for it: the presence is taken as it was answered."""
     denied_later = any(frame.given == NO_TRACK for frame in later)
-    said = [frame.observed if denied_later else frame.observed_open for frame in later]
-    return [presence for presence in said if presence is not None]
+    presences = [frame.observed if denied_later else frame.observed_open for frame in later]
+    return [presence for presence in presences if presence is not None]

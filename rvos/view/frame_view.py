@@ -13,7 +13,7 @@ import numpy as np
 from rvos.types import Frame
 from rvos.view.cuts import is_cut, thumbnail
 
-PICTURE_PX = 480
+SMALL_IMAGE_PX = 480
 """Short side, in pixels, of the images that motion is measured on. Smaller videos keep their size."""
 
 Value = TypeVar("Value")
@@ -21,11 +21,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class View:
-    """A frame, its image at working size, and the image of the frame before."""
+    """A frame, its image at reduced size, and that of the frame before."""
 
     frame: Frame
-    #: (h, w, 3) uint8 RGB, the frame with a short side of at most `PICTURE_PX`.
-    picture: np.ndarray
+    #: (h, w, 3) uint8 RGB, the frame with a short side of at most `SMALL_IMAGE_PX`.
+    small_image: np.ndarray
     #: The same of the frame that was processed before this one, None on the first.
     before: np.ndarray | None = None
     #: Whether the scene changed between the two.
@@ -35,9 +35,10 @@ class View:
     _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.before is not None and self.before.shape != self.picture.shape:
+        if self.before is not None and self.before.shape != self.small_image.shape:
             raise ValueError(
-                f"View.before: expected the shape of View.picture, {self.picture.shape}, got {self.before.shape}"
+                f"View.before: expected the shape of View.small_image, {self.small_image.shape}, got "
+                f"{self.before.shape}"
             )
 
     def once(self, function: Callable[..., Value], *args: Hashable) -> Value:
@@ -49,10 +50,10 @@ class View:
             return cast(Value, self._cache[function, *args])
 
 
-def picture_of(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> the image at working size, never enlarged."""
+def small_image_of(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> the image with a short side of at most `SMALL_IMAGE_PX`; never enlarged."""
     height, width = image.shape[:2]
-    scale = PICTURE_PX / min(height, width)
+    scale = SMALL_IMAGE_PX / min(height, width)
     if scale >= 1:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -60,8 +61,8 @@ def picture_of(image: np.ndarray) -> np.ndarray:
 
 
 def view_of(frame: Frame, before: np.ndarray | None) -> View:
-    """The view of a frame, given `View.picture` of the frame before (None on the first)."""
-    picture = picture_of(frame.image)
-    if before is None or before.shape != picture.shape:  # `View` raises for another size
-        return View(frame, picture, before)
-    return View(frame, picture, before, is_cut(thumbnail(before), thumbnail(picture)))
+    """The view of a frame, given `View.small_image` of the frame before (None on the first)."""
+    small_image = small_image_of(frame.image)
+    if before is None or before.shape != small_image.shape:  # `View` raises for another size
+        return View(frame, small_image, before)
+    return View(frame, small_image, before, is_cut(thumbnail(before), thumbnail(small_image)))

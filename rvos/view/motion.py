@@ -33,25 +33,25 @@ def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def flow_to_before(view: View) -> np.ndarray:
-    """(h, w, 2): from each pixel of `view.picture` to where it was on the frame before. Call as
+    """(h, w, 2): from each pixel of `view.small_image` to where it was on the frame before. Call as
     `view.once(flow_to_before)`.
 
     Zeros on the first frame and across a cut.
     """
     if view.before is None or view.cut:
-        return np.zeros((*view.picture.shape[:2], 2), np.float32)
-    return flow_between(view.picture, view.before)
+        return np.zeros((*view.small_image.shape[:2], 2), np.float32)
+    return flow_between(view.small_image, view.before)
 
 
 def flow_from_before(view: View) -> np.ndarray:
-    """(h, w, 2): from each pixel of the frame before to where it is on `view.picture`. Call as
+    """(h, w, 2): from each pixel of the frame before to where it is on `view.small_image`. Call as
     `view.once(flow_from_before)`.
 
     Zeros on the first frame and across a cut.
     """
     if view.before is None or view.cut:
-        return np.zeros((*view.picture.shape[:2], 2), np.float32)
-    return flow_between(view.before, view.picture)
+        return np.zeros((*view.small_image.shape[:2], 2), np.float32)
+    return flow_between(view.before, view.small_image)
 
 
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class MaskSessionState:
     frame_count: int
     #: By object id, as bytes of the carrier's `state_type`.
     objects: Mapping[int, bytes]
-    #: `View.picture` of the last frame, (h, w, 3) uint8.
+    #: `View.small_image` of the last frame, (h, w, 3) uint8.
     picture: np.ndarray | None = None
 
 
@@ -75,7 +75,7 @@ class MaskSession:
         guesses, states = self._predict(view, prompted)
         masks = self._masks(view, prompted, guesses)
         # The state changes only after a frame was processed completely.
-        self._picture, self._states = view.picture, states
+        self._picture, self._states = view.small_image, states
         self.frame_count += 1
         return tuple(_result(frame, target, masks.get(target.label)) for target in self.targets)
 

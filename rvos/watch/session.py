@@ -25,7 +25,7 @@ from rvos.watch.pending_candidates import PendingCandidates
 if TYPE_CHECKING:
     from rvos.reading.reader import Answers, Reader
 
-SNAPSHOT_VERSION = 11
+SNAPSHOT_VERSION = 12
 _MAX_PREPARE_THREADS = 8
 """Most threads that compute what a tracker needs of the frames of a chunk."""
 EVERY_FRAME = KeyFrames(1)
@@ -49,7 +49,7 @@ class SessionState:
     tracks: tuple[bytes, ...]
     #: One for each expression whose candidates are reported: the candidates that wait for their results.
     asked: tuple[PendingCandidates, ...]
-    #: `View.picture` of the last frame, (h, w, 3) uint8.
+    #: `View.small_image` of the last frame, (h, w, 3) uint8.
     picture: np.ndarray | None = None
 
 
@@ -139,7 +139,7 @@ class StreamSession:
             views.append(view_of(frame, picture))
             is_key, pace = self._key_frames.step(views[-1], pace)
             keys.append(is_key)
-            picture = views[-1].picture
+            picture = views[-1].small_image
         prepared = deque(self._executor.submit(self._tracker.prepare, view) for view in views)
         answers, reading = self._reader.read(views, keys, self._reading)
         results, tracks, pending = [], self._tracks, self._candidates
@@ -161,7 +161,7 @@ class StreamSession:
 
     def _with_requested(self, view: View, answers: Answers, tracks: Sequence[Any]) -> Answers:
         """The answers on a frame between key frames, with those of the expressions that need the whole model on it."""
-        indices = [i for i, state in enumerate(tracks) if self._tracker.asks(state)]
+        indices = [i for i, state in enumerate(tracks) if self._tracker.needs_answer(state)]
         if not indices:
             return answers
         requested = dict(zip(indices, self._reader.ask(view, indices), strict=True))
@@ -202,10 +202,10 @@ class StreamSession:
         ready, _ = _with_candidates([self._tracker.finish(state) for state in self._tracks], self._candidates)
         return list(zip(*ready, strict=True))
 
-    def decided(self) -> list[dict[str, Any] | None]:
+    def decision_document(self) -> list[dict[str, Any] | None]:
         """For each of the E expressions, how it was decided which tracks it means, as JSON values; None if there is
         nothing to report."""
-        return [self._tracker.decided(state) for state in self._tracks]
+        return [self._tracker.decision_document(state) for state in self._tracks]
 
     def rewind(self) -> None:
         """Start the same video again, with what the trackers have found on the first pass."""
@@ -213,7 +213,7 @@ class StreamSession:
         self._picture = None
         self._pace = self._key_frames.start()
         self._reading = self._reader.start()
-        self._tracks = tuple(self._tracker.again(state) for state in self._tracks)
+        self._tracks = tuple(self._tracker.second_pass_state(state) for state in self._tracks)
         self._candidates = dict.fromkeys(self._candidates, PendingCandidates())
 
     def snapshot(self) -> bytes:

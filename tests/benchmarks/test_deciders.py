@@ -32,7 +32,7 @@ def seen_small(index: int) -> Clip:
 
 
 @pytest.mark.parametrize("index", VIDEOS)
-def test_who_knows_the_truth_reaches_the_oracle_by_pictures_alone(index: int) -> None:
+def test_the_truth_model_reaches_the_oracle_by_images_alone(index: int) -> None:
     clip = seen_small(index)
     oracle, ours = worth(clip, true_identity(ALONE)), worth(clip, decided)
     rules = worth(clip, tracked(tracks(both_ways=True), passes=2))
@@ -44,7 +44,7 @@ def row(system: str, figure: float | None, index: int) -> dict[str, object]:
     return known | {"system": system, "J&F": figure, "J&F_all_frames": figure or 1.0, "N-acc": None, "T-acc": figure}
 
 
-def test_the_report_tells_how_far_the_decider_is_from_the_oracle() -> None:
+def test_the_report_has_the_difference_to_the_oracle() -> None:
     systems = {"frame_by_frame": 0.4, "rules": 0.5, "mllm": 0.75, "true_identity": 0.8}
     rows = [row(name, figure, index) for index in range(3) for name, figure in systems.items()]
     rows += [row(name, None, 3) for name in systems]

@@ -38,12 +38,12 @@ def test_vocs_names_are_spelt_as_cocos() -> None:
     assert [deeplab.NAMES[i - 1] for i in (1, 11, 15, 18, 20)] == ["airplane", "dining table", "person", "couch", "tv"]
 
 
-def test_each_connected_region_of_a_class_is_a_box_in_the_pictures_pixels() -> None:
+def test_each_connected_region_of_a_class_is_a_box_in_pixels_of_the_image() -> None:
     probabilities = drawn_map(50, 100)
     fill(probabilities, slice(10, 20), slice(0, 10), {DOG: 0.9})
     fill(probabilities, slice(20, 30), slice(10, 20), {DOG: 0.7})  # touches it at a corner
     fill(probabilities, slice(40, 50), slice(90, 100), {DOG: 0.6})
-    things = deeplab.things_of(probabilities, (100, 400))
+    things = deeplab.detections_of(probabilities, (100, 400))
     assert [(one.label, one.box_xyxy) for one in things] == [
         ("dog", (0, 20, 80, 60)),
         ("dog", (360, 80, 400, 100)),
@@ -55,7 +55,7 @@ def test_a_box_has_the_names_that_are_likely_within_it() -> None:
     probabilities = drawn_map(50, 100)
     fill(probabilities, slice(0, 10), slice(0, 20), {PERSON: 0.5, DOG: 0.25, TV: 0.02})
     fill(probabilities, slice(0, 10), slice(20, 30), {DOG: 0.75, PERSON: 0.2})  # beside it, of another class
-    dog, person = deeplab.things_of(probabilities, (50, 100))
+    dog, person = deeplab.detections_of(probabilities, (50, 100))
     assert (dog.label, dog.box_xyxy, person.label, person.box_xyxy) == (
         "dog",
         (20, 0, 30, 10),
@@ -65,15 +65,15 @@ def test_a_box_has_the_names_that_are_likely_within_it() -> None:
     assert dog.others == pytest.approx({"person": 0.2}) and person.others == pytest.approx({"dog": 0.25})
 
 
-def test_specks_and_the_background_are_no_things() -> None:
+def test_small_regions_and_the_background_are_no_detections() -> None:
     probabilities = drawn_map(50, 100)
     fill(probabilities, slice(0, 2), slice(0, 5), {DOG: 0.9})  # 0.2 % of the picture
-    assert deeplab.things_of(probabilities, (50, 100)) == []
+    assert deeplab.detections_of(probabilities, (50, 100)) == []
     fill(probabilities, slice(0, 1), slice(5, 6), {DOG: 0.9})
-    assert [one.box_xyxy for one in deeplab.things_of(probabilities, (50, 100))] == [(0, 0, 6, 2)]
+    assert [one.box_xyxy for one in deeplab.detections_of(probabilities, (50, 100))] == [(0, 0, 6, 2)]
 
 
-def test_without_its_files_the_ablation_is_left_out_and_says_so(
+def test_the_ablation_is_left_out_with_a_message_without_its_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RVOS_HOME", str(tmp_path))

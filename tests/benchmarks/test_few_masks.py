@@ -24,7 +24,7 @@ class Counted:
         return [np.array([1.0, 2.0, 3.0, 4.0]), None]
 
 
-def test_boxes_are_asked_for_once_and_a_torn_line_is_cut(tmp_path: Path) -> None:
+def test_boxes_are_computed_once_and_a_truncated_line_is_removed(tmp_path: Path) -> None:
     path, source = tmp_path / "boxes.jsonl", Counted()
     pictures: list[Any] = [SimpleNamespace(sample_id=name) for name in ("a", "b")]
     for _ in range(2):

@@ -21,7 +21,7 @@ FILES = sorted((REPOSITORY / "benchmarks").glob("*/*.py"))
 COMMANDS = [path for path in FILES if "BENCHMARK.start(main)" in path.read_text()]
 
 
-def test_a_result_tells_its_command_and_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_result_records_its_command_and_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     benchmark = Benchmark(str(REPOSITORY / "benchmarks/speed/many_words.py"), "What it is for.")
     assert benchmark.result == REPOSITORY / "benchmarks/speed/many_words.json"
     monkeypatch.setattr(sys, "argv", ["anything", "--only", "two words"])
@@ -33,7 +33,7 @@ def test_a_result_tells_its_command_and_machine(monkeypatch: pytest.MonkeyPatch,
     )
 
 
-def test_common_arguments_are_there_where_they_mean_something() -> None:
+def test_common_arguments_exist_where_they_apply() -> None:
     benchmark = Benchmark(str(REPOSITORY / "benchmarks/speed/many_words.py"), None)
     assert vars(benchmark.parser(writes=False).parse_args([])) == {}
     all_of_them = vars(benchmark.parser(seed=3, workers=2).parse_args([]))
@@ -64,7 +64,7 @@ def test_a_benchmark_imports_the_harness_and_its_own_folder() -> None:
     assert not faults
 
 
-def test_every_result_lies_beside_its_command_and_names_it() -> None:
+def test_every_result_is_beside_its_command_and_names_it() -> None:
     for path in sorted((REPOSITORY / "benchmarks").glob("*/*.json")):
         command = json.loads(path.read_text()).get("command")
         if command is not None:
@@ -84,7 +84,7 @@ def test_commands_start_from_the_repository_root(name: str) -> None:
     assert done.returncode == 0 and f"usage: python -m benchmarks.{name}" in done.stdout, done.stderr
 
 
-def test_every_mention_of_a_benchmark_is_of_one_that_is_there() -> None:
+def test_every_mentioned_benchmark_exists() -> None:
     folders = ("benchmarks", "configs", "image_core", "rvos", "tools")
     texts = [p for f in folders for kind in ("py", "yaml", "md") for p in (REPOSITORY / f).rglob(f"*.{kind}")]
     faults = []

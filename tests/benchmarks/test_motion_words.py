@@ -19,8 +19,8 @@ def test_true_masks_are_those_of_every_object_that_the_still_part_fits() -> None
     assert isinstance(meaning, MotionMeaning)
     whole = videos[11]
     sample = type(whole)(whole.video_id, whole.frames, whole.rate, (whole.expressions[number],), whole.tracks)
-    clip = motion_words.truly_asked(sample, described, [number])
-    ((question, answers),) = clip.said.items()
+    clip = motion_words.clip_of_true_masks(sample, described, [number])
+    ((question, answers),) = clip.recorded.items()
     assert question == "the circles" and len(answers) == len(sample.frames)
     fits = {actor.item.id for actor in described.animation.objects if meaning.of.fits(actor.item)}
     for track, answer in zip(sample.tracks, answers, strict=True):

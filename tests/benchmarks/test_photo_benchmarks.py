@@ -20,7 +20,7 @@ def mask(*columns: int) -> np.ndarray:
     return drawn
 
 
-def test_boxes_are_those_of_the_mask_and_stay_in_the_picture() -> None:
+def test_boxes_are_those_of_the_mask_and_stay_in_the_image() -> None:
     box, moved = masker_inputs.boxes_of(mask(0, 3))
     assert box == (0, 0, 4, 2) and moved == (0, 0, 4.2, 2)
 
@@ -58,7 +58,7 @@ def test_seconds_are_those_of_the_part_that_took_them(monkeypatch: pytest.Monkey
         }
 
 
-def test_of_repeats_the_least_counts_and_of_pictures_the_mean() -> None:
+def test_the_least_of_repeats_and_the_mean_over_images() -> None:
     runs = iter([{"whole": 3.0, "words": 1.0}, {"whole": 2.0, "words": 2.0}])
     assert photo_speed.least(lambda: next(runs), 2) == {"whole": 2.0, "words": 1.0}
     assert photo_speed.means([{"whole": 1.0, "decoder": 1.0}, {"whole": 2.0, "decoder": 0.0}]) == {

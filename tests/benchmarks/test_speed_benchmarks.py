@@ -14,7 +14,7 @@ from benchmarks.speed.stage_clock import StageClock
 from image_core.segmenter import ImageSegmenter
 
 
-def test_a_clock_tells_turns_and_stages_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_separates_systems_and_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(0, 100, 1))  # every look at the clock is a second later
     monkeypatch.setattr(stage_clock.time, "process_time", lambda: next(now))
     clock = StageClock()
@@ -78,10 +78,10 @@ def test_the_memory_of_children_counts(tmp_path: Path) -> None:
     holds = "import time; held = bytearray(64 << 20); open({ready!r}, 'w').write('1\\n'); time.sleep(1.5)"
     child = holds.format(ready=str(tmp_path / "log"))
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
-    samples = memory_flat.watched([sys.executable, "-c", parent], tmp_path / "log", every_s=0.05)
+    samples = memory_flat.memory_samples([sys.executable, "-c", parent], tmp_path / "log", every_s=0.05)
     assert max(memory for _, memory in samples) > 64 and {frames for frames, _ in samples} == {1}
     with pytest.raises(SystemExit, match="exit code 3"):
-        memory_flat.watched([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "log", every_s=0.05)
+        memory_flat.memory_samples([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "log", every_s=0.05)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert memory_flat.resident_mb(gone.pid) == 0.0

@@ -64,7 +64,7 @@ def answers_of(presences: Sequence[float]) -> list[FrameAnswer]:
         (0.0, 0.0, [1, 1, 1, 1, 1, 1]),
     ],
 )
-def test_a_target_appears_at_on_and_goes_below_off(on: float, off: float, shown: list[int]) -> None:
+def test_hysteresis_shows_at_on_and_hides_below_off(on: float, off: float, shown: list[int]) -> None:
     answers = answers_of([0.2, 0.6, 0.4, 0.3, 0.5, 0.7])
     masks = systems.gate(answers, systems.Thresholds(on, off))
     assert [int(mask[0, 0]) for mask in masks] == shown
@@ -120,7 +120,7 @@ def test_the_memory_tracker_gated_afterwards_is_the_tracker_with_that_threshold(
 def test_views_know_the_frame_given_before(clip: Clip) -> None:
     views = list(clip.views([5, 4, 3]))
     assert views[0].before is None
-    assert all((late.before == early.picture).all() for early, late in pairwise(views))
+    assert all((late.before == early.small_image).all() for early, late in pairwise(views))
 
 
 def test_the_best_key_frame_has_the_most_presence_times_score(clip: Clip) -> None:

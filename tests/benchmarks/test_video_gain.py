@@ -54,7 +54,7 @@ def job(index: int, *systems: str) -> Job:
     return Job("model", "val", 0, index, True, systems, {})
 
 
-def test_rows_are_there_again_and_a_torn_line_is_made_anew(tmp_path: Path) -> None:
+def test_rows_are_read_back_and_a_truncated_line_is_computed_again(tmp_path: Path) -> None:
     with Rows(tmp_path, "rows", {"seed": 0}) as file:
         file.append([row("tracks", 0, 0.5)])
     with file.path.open("a") as out:
@@ -71,7 +71,7 @@ def test_rows_are_there_again_and_a_torn_line_is_made_anew(tmp_path: Path) -> No
     assert json.loads((again.path.parent / "settings.json").read_text())["settings"] == {"seed": 0}
 
 
-def test_a_job_of_which_some_rows_are_there_is_run_again_and_not_doubled() -> None:
+def test_an_incomplete_job_is_run_again_without_duplicate_rows() -> None:
     first, second = (row("tracks", 0, 0.5, expressions=2, expression=e) for e in "01")
     finished = Finished([first])
     assert finished.missing(job(0, "tracks")) == job(0, "tracks")
@@ -79,7 +79,7 @@ def test_a_job_of_which_some_rows_are_there_is_run_again_and_not_doubled() -> No
     assert finished.missing(job(0, "tracks")) is None
 
 
-def test_every_source_that_rows_depend_on_is_there() -> None:
+def test_every_source_that_rows_depend_on_exists() -> None:
     assert len(code_sha256()) == 64
 
 
@@ -178,7 +178,7 @@ def test_a_challenge_costs_what_its_twin_has_more() -> None:
     assert found["all"]["share_won"] == {"tracks": 0.75}
 
 
-def test_pictures_are_drawn(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_plots_are_drawn(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     pictures.draw_bars(report(rows), tmp_path / "bars.png")
     assert (tmp_path / "bars.png").read_bytes()[:4] == b"\x89PNG"
     frames = np.full((20, 36, 64, 3), 90, np.uint8)
@@ -190,7 +190,7 @@ def test_pictures_are_drawn(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     assert (strip == pictures.TRUTH_COLOUR).all(2).any() and (strip == pictures.COLOUR).all(2).any()
 
 
-def test_twins_are_of_challenge_videos_and_of_what_they_are_asked_for() -> None:
+def test_twins_are_of_challenge_videos_and_the_requested_number() -> None:
     asked = {"model": "m", "split": "val", "seed": 0, "per_family": 1, "twins": True}
     arguments = argparse.Namespace(**asked, systems=["frame_by_frame", "hysteresis", "tracks"])
     jobs = video_gain.jobs_of(arguments, {})

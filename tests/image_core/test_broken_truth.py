@@ -23,11 +23,11 @@ def test_a_point_that_is_nowhere_is_refused(odd: float) -> None:
         decode_polygons([[*SQUARE[:-1], odd]], (8, 8))
 
 
-def test_a_point_a_little_outside_is_drawn() -> None:
+def test_a_point_slightly_outside_is_rasterised() -> None:
     assert decode_polygons([[-3.0, -3.0, 12.0, -3.0, 12.0, 12.0, -3.0, 12.0]], (8, 8)).all()
 
 
-def test_a_picture_as_large_as_a_country_is_refused() -> None:
+def test_a_huge_image_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 268435456 pixels"):
         decode_rle({"size": [2**31, 2**31], "counts": [2**62]})
 
@@ -62,7 +62,7 @@ def test_no_target_is_an_empty_mask_and_a_square_is_one() -> None:
         ([" "], "expression 1 is blank"),
     ],
 )
-def test_what_cannot_be_asked_is_told_what_can(expressions: Any, words: str) -> None:
+def test_invalid_expressions_are_refused_in_one_line(expressions: Any, words: str) -> None:
     with pytest.raises(RvosError, match=words) as caught:
         check_expressions(expressions)
     assert "\n" not in str(caught.value) and str(caught.value).isprintable()

@@ -62,7 +62,7 @@ def test_the_loss_is_least_on_the_share_that_is_covered() -> None:
 
 
 @torch.no_grad()
-def test_the_decoder_begins_with_what_the_memory_says() -> None:
+def test_the_decoder_begins_with_the_start_of_the_memory() -> None:
     config = SafariConfig(channels=C, heads=2, hidden=8, encoder_layers=1, decoder_layers=1, bins=6, points=2)
     decoder = contour_decoder(config).eval()
     plain, told = memory(), replace(memory(), start=torch.randn(2, C))

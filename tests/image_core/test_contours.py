@@ -109,7 +109,7 @@ def test_shuffled_points_are_the_same_points_in_an_order_of_the_generator() -> N
     np.testing.assert_array_equal(a, shuffle_points(points, np.random.default_rng(0)))
 
 
-def test_several_parts_the_largest_is_told_and_all_can_be_had() -> None:
+def test_of_several_parts_the_largest_is_returned_or_all() -> None:
     mask = mask_of(
         "##.....#",
         "##..####",
@@ -142,7 +142,7 @@ def test_points_outside_are_cut_off() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 2, 2), bool), np.zeros((2, 2), np.uint8)])
-def test_other_things_than_masks_are_refused(wrong: np.ndarray) -> None:
+def test_other_values_than_masks_are_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected bool"):
         outlines(wrong)
 

@@ -140,7 +140,7 @@ def test_mirror_keeps_the_expressions_true_and_twice_is_nothing() -> None:
     assert twice.expressions == sample.expressions
 
 
-def test_one_expression_without_a_mirror_keeps_the_picture() -> None:
+def test_one_expression_without_a_mirror_keeps_the_image() -> None:
     sample = scene("red box on the left", "blue box number 2")
     assert mirror(sample) is sample
 
@@ -158,7 +158,7 @@ def test_crops_hold_every_target_whole_and_keep_the_shape() -> None:
     assert 0.55 < smallest < 0.65
 
 
-def test_crops_of_a_picture_without_targets_go_down_to_the_least() -> None:
+def test_crops_of_an_image_without_targets_go_down_to_the_least() -> None:
     sample = scene("green box")
     heights = [random_crop(sample, np.random.default_rng(seed), 0.5).image.shape[0] for seed in range(200)]
     assert 30 <= min(heights) <= 32 and max(heights) >= 58
@@ -169,7 +169,7 @@ def test_words_of_place_are_not_cropped() -> None:
     assert all(random_crop(sample, np.random.default_rng(seed), 0.5) is sample for seed in range(5))
 
 
-def test_a_target_that_fills_the_picture_is_left_whole() -> None:
+def test_a_target_that_fills_the_image_is_left_whole() -> None:
     full = ImageSample(np.zeros((20, 30, 3), np.uint8), ("all of it",), np.ones((1, 20, 30), bool), "full")
     assert random_crop(full, np.random.default_rng(0), 0.5).image.shape == (20, 30, 3)
 
@@ -199,7 +199,7 @@ def test_augment_is_a_function_of_the_generator() -> None:
     np.testing.assert_array_equal(one.image, two.image)
 
 
-def test_nothing_asked_is_nothing_done() -> None:
+def test_no_augmentation_is_the_identity() -> None:
     sample = scene("the red box")
     result = augment(sample, np.random.default_rng(0), Augmentation(0, 0, 0, 0, 0))
     np.testing.assert_array_equal(result.image, sample.image)

@@ -28,7 +28,7 @@ def sample(name: str, size: tuple[int, int], *expressions: str) -> ImageSample:
 FIRST, SECOND = sample("first", (80, 80), "a", "b", "c"), sample("second", (60, 90), "d")
 
 
-def test_all_expressions_of_all_pictures_in_order() -> None:
+def test_all_expressions_of_all_images_in_order() -> None:
     batch = collate([FIRST, SECOND], of("squash"))
     assert batch.images.shape == (2, 3, 64, 64) and batch.masks.shape == (4, 64, 64)
     assert batch.expressions == ("a", "b", "c", "d")
@@ -38,7 +38,7 @@ def test_all_expressions_of_all_pictures_in_order() -> None:
     assert batch.valid_px.tolist() == [[64, 64], [64, 64]] and batch.valid_px.dtype == torch.long
 
 
-def test_sizes_that_differ_are_padded_and_the_picture_is_remembered() -> None:
+def test_sizes_that_differ_are_padded_and_the_image_is_remembered() -> None:
     batch = collate([FIRST, SECOND], of("keep_ratio"))
     assert batch.images.shape == (2, 3, 64, 64)
     assert batch.valid_px.tolist() == [[64, 64], [43, 64]]
@@ -66,7 +66,7 @@ def test_a_batch_of_two_is_two_batches_of_one(kind: Resize) -> None:
     torch.testing.assert_close(both.valid_px, torch.cat([b.valid_px for b in alone]))
 
 
-def test_a_picture_without_expressions_and_no_pictures() -> None:
+def test_an_image_without_expressions_and_no_images() -> None:
     batch = collate([sample("none", (64, 64)), SECOND], of("squash"))
     assert batch.frame_index.tolist() == [1] and batch.images.shape[0] == 2
     assert len(collate([sample("none", (64, 64))], of("squash"))) == 0

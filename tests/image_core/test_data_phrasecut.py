@@ -69,7 +69,7 @@ def test_a_phrase_means_all_its_instances(tree: Path) -> None:
     assert data.polygons(0) == (2, 1)
 
 
-def test_a_polygon_of_one_point_is_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_polygon_of_one_point_is_reported(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     open_dataset("phrasecut", tree, "val")
     assert not caplog.records
     open_dataset("phrasecut", tree, "test")
@@ -78,7 +78,7 @@ def test_a_polygon_of_one_point_is_told(tree: Path, caplog: pytest.LogCaptureFix
     assert f"note: {told}" in check_images("phrasecut", tree).notes
 
 
-def test_two_files_of_sizes_that_differ_are_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_files_of_sizes_that_differ_are_reported(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tree / "VGPhraseCut_v0"
     sizes = json.loads((folder / "image_data_split3000.json").read_text())
     (folder / "image_data_split.json").write_text(json.dumps(sizes[:2]))
@@ -126,7 +126,7 @@ def test_the_check_counts_and_finds_what_is_missing(tree: Path) -> None:
         (lambda t: t.update(Polygons=[[[1, 2], [3, 4]]]), "reference 1__10: expected the dataset's fields"),
     ],
 )
-def test_broken_tasks_are_told(tree: Path, change: Callable[[dict], Any], message: str) -> None:
+def test_broken_tasks_are_reported(tree: Path, change: Callable[[dict], Any], message: str) -> None:
     path = tree / "VGPhraseCut_v0" / "refer_test.json"
     tasks = json.loads(path.read_text())
     change(tasks[0])
@@ -135,7 +135,7 @@ def test_broken_tasks_are_told(tree: Path, change: Callable[[dict], Any], messag
         open_dataset("phrasecut", tree, "test")
 
 
-def test_broken_files_are_told(tree: Path) -> None:
+def test_broken_files_are_reported(tree: Path) -> None:
     folder = tree / "VGPhraseCut_v0"
     (folder / "image_data_split3000.json").write_text('[{"image_id": 1}]')
     with pytest.raises(DataError, match=r"expected image_id, height and width of each picture, got KeyError"):

@@ -135,7 +135,7 @@ def test_run_lengths_of_both_forms(tree: Path) -> None:
     assert dot[:3, 0].all() and dot.sum() == 3
 
 
-def test_samples_are_pictures_with_all_their_expressions(tree: Path) -> None:
+def test_samples_are_images_with_all_their_expressions(tree: Path) -> None:
     dataset = open_dataset("refcoco", tree, "train")
     assert len(dataset) == 3
     sample = dataset[2]
@@ -199,7 +199,7 @@ def with_segmentation(tree: Path, dataset: str, segmentation: Any, **fields: Any
 
 @pytest.mark.parametrize("dataset", ["refcoco", "grefcoco"])
 @pytest.mark.parametrize("broken", [[], [5.0], [1.0, 1, 30, 30], [1.0, 1, 30, 1, 30, 30, 1]])
-def test_polygons_that_draw_nothing_are_left_out_and_told_once(
+def test_empty_polygons_are_left_out_and_reported_once(
     tree: Path, dataset: str, broken: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     with_segmentation(tree, dataset, [broken, ONE, broken])
@@ -340,7 +340,7 @@ def test_rows_that_do_not_fit(tree: Path, rows: Any, message: str) -> None:
     refuses(message, tree)
 
 
-def test_broken_pictures_and_masks_are_named_when_asked_for(tree: Path) -> None:
+def test_broken_images_and_masks_are_named_when_asked_for(tree: Path) -> None:
     dataset = open_dataset("refcoco", tree, "train")
     picture = tree / "images/mscoco/images/train2014" / name_of(1)
     picture.write_bytes(b"no picture")

@@ -22,7 +22,7 @@ def seen(dtype: torch.dtype = torch.float64) -> DoubledConv:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (7, 3), (BAND, 4), (2 * BAND + 5, 6)])
 @torch.no_grad()
-def test_it_is_what_it_says(size: tuple[int, int]) -> None:
+def test_the_fused_convolution_equals_the_unfused_one(size: tuple[int, int]) -> None:
     """To rounding of double precision, so that no border can hide."""
     layer = seen()
     x = torch.randn(2, 6, *size, dtype=torch.float64)

@@ -92,7 +92,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path, monkeyp
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_of_a_picture_that_does_not_fit_no_half_is_left(tmp_path: Path) -> None:
+def test_an_image_that_does_not_fit_on_the_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     write_whole(tmp_path / "a.png", b"old")
     (tmp_path / "b.png").symlink_to("/dev/full")
     with pytest.raises(OutputError, match=r"b.png cannot be written \(No space left on device\): check"):

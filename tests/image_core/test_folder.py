@@ -241,6 +241,6 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     refuse_foreign(tmp_path, KIND, ["holiday.jpg", "settings.json"])
 
 
-def test_a_kind_says_whose_it_is() -> None:
+def test_a_run_kind_names_its_owner() -> None:
     with pytest.raises(ValueError, match=r"expected 'rvos \.\.\.', got 'training'"):
         RunKind("training")

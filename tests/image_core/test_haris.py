@@ -149,7 +149,7 @@ def test_the_product_before_the_last_doubling_is_the_product_after_it(tiny_spec:
 
 
 @torch.no_grad()
-def test_padding_of_a_picture_is_seen_by_nobody(tiny_spec: Callable[..., ModelConfig]) -> None:
+def test_padding_of_an_image_has_no_effect(tiny_spec: Callable[..., ModelConfig]) -> None:
     """Beyond the reach of the convolutions: only attention could carry it."""
     torch.manual_seed(0)
     model = build_model(tiny_spec("haris", hierarchy=False)).eval()

@@ -52,7 +52,7 @@ def test_pixel_word_attention_is_its_formula(heads: int) -> None:
         torch.testing.assert_close(given[n], expected)
 
 
-def test_a_single_pixel_hears_nothing_and_breaks_nothing() -> None:
+def test_instance_norm_of_a_single_pixel_is_zero() -> None:
     assert instance_norm(torch.randn(2, 1, 3)).abs().max() == 0
     with pytest.raises(ValueError, match=r"expected divisors of the encoder's channels \(8\), got 3"):
         PixelWordAttention(8, 6, 3)

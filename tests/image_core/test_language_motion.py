@@ -1,4 +1,4 @@
-"""What expressions say of motion, and what of them a still picture is asked."""
+"""Motions of expressions, and the still parts that an image model is asked."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ NOUNS = ["car", "bus", "box", "child", "man", "woman", "puppy", "toy", "sheep", 
         ("moving left", "the thing", [Motion("goes", "left")]),
     ],
 )
-def test_what_is_said_of_motion(expression: str, still: str, motions: list[Motion]) -> None:
+def test_motions_and_still_part(expression: str, still: str, motions: list[Motion]) -> None:
     read = parse_timed(expression)
     assert (read.text, read.still, list(read.motions)) == (expression, still, motions)
 
 
 @pytest.mark.parametrize(
-    ("expression", "deeds"),
+    ("expression", "actions"),
     [
         ("the circle that moves and then stops", [("moves", "", False), ("stops", "", True)]),
         ("the dog that moves left and then right", [("goes", "left", False), ("goes", "right", True)]),
@@ -92,8 +92,8 @@ def test_what_is_said_of_motion(expression: str, still: str, motions: list[Motio
         ("a horse walking and turning left", [("moves", "", False), ("turns", "left", False)]),
     ],
 )
-def test_one_after_the_other(expression: str, deeds: list[tuple[str, str, bool]]) -> None:
-    assert [(m.deed, m.direction, m.then) for m in parse_timed(expression).motions] == deeds
+def test_motions_in_sequence(expression: str, actions: list[tuple[str, str, bool]]) -> None:
+    assert [(m.action, m.direction, m.then) for m in parse_timed(expression).motions] == actions
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_one_after_the_other(expression: str, deeds: list[tuple[str, str, bool]]
         "",
     ],
 )
-def test_what_says_nothing_of_the_targets_motion_stays_as_it_is(expression: str) -> None:
+def test_an_expression_without_motion_of_the_target_is_unchanged(expression: str) -> None:
     read = parse_timed(expression)
-    assert read.motions == () and read.still == read.asked == expression and read.document() == {}
+    assert read.motions == () and read.still == read.candidate_query == expression and read.document() == {}
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_what_says_nothing_of_the_targets_motion_stays_as_it_is(expression: str)
         ("a person crossing the street", "a person crossing the street"),
     ],
 )
-def test_what_a_picture_shows_something_of_stays_and_counts_little(expression: str, still: str) -> None:
+def test_actions_that_one_image_shows_stay_in_the_still_part(expression: str, still: str) -> None:
     read = parse_timed(expression)
     assert read.still == still and read.motions and all(motion.is_seen for motion in read.motions)
 
 
 @pytest.mark.parametrize(
-    ("expression", "asked", "several", "count"),
+    ("expression", "query", "several", "count"),
     [
         ("the car moving left", "the cars", False, None),
         ("the cars moving left", "the cars", True, None),
@@ -154,9 +154,9 @@ def test_what_a_picture_shows_something_of_stays_and_counts_little(expression: s
         ("the biggest dog running left", "the biggest dog running", False, None),
     ],
 )
-def test_all_that_may_be_meant_is_asked_for(expression: str, asked: str, several: bool, count: int | None) -> None:
+def test_candidate_query_names_all_candidates(expression: str, query: str, several: bool, count: int | None) -> None:
     read = parse_timed(expression)
-    assert (read.asked, read.several, read.count) == (asked, several, count)
+    assert (read.candidate_query, read.several, read.count) == (query, several, count)
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_a_plural_has_its_singular(noun: str) -> None:
     assert singular_of(plural_of(noun)) == noun and plural_of(plural_of(noun)) == plural_of(noun)
 
 
-def test_all_of_nothing_is_what_was_said() -> None:
+def test_the_plural_of_an_empty_phrase_is_unchanged() -> None:
     assert expression_for_all("") == "" and expression_for_all("left") == "left"
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_read(text: str) -> None:
+def test_any_text_is_parsed(text: str) -> None:
     read = parse_timed(text)
     assert read.text == text and (read.motions or read.still == text)
 
@@ -201,6 +201,6 @@ def test_any_text_is_read(text: str) -> None:
         )
     )
 )
-def test_words_are_taken_out_and_none_are_made_up(said: list[str]) -> None:
+def test_the_still_part_has_only_words_of_the_expression(said: list[str]) -> None:
     read = parse_timed(" ".join(said))
     assert set(read.still.split()) <= {*said, "the", "thing"}

@@ -195,7 +195,7 @@ def _mirrored(word: str, swapped: dict[str, str]) -> str:
     return next((word.replace(side, other) for side, other in swapped.items() if side in word), word)
 
 
-def test_what_a_landmark_is_said_to_be_is_not_said_of_the_target() -> None:
+def test_attributes_of_a_landmark_are_not_attributes_of_the_target() -> None:
     parsed = parse_expression("dog next to the man on the left")
     assert parsed.superlatives == () and [s.kind for s in parsed.relations[0].landmarks[0].superlatives] == ["left"]
     # "is" turns back to the dog.

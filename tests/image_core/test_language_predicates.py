@@ -105,7 +105,7 @@ def test_exactly_counts_by_hand() -> None:
 
 @pytest.mark.parametrize("rank", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-def test_among_things_that_look_alike_each_rank_is_one_box(side: str, rank: int) -> None:
+def test_among_look_alikes_each_rank_is_one_box(side: str, rank: int) -> None:
     ordinal = ("first", "second", "third", "fourth", "fifth")[rank - 1]
     rules = SpatialRules(superlative="count")
     found = compose(parse_expression(f"{ordinal} from the {side}"), SCATTERED, SIZE, {}, rules)
@@ -167,7 +167,7 @@ def test_without_our_predicates_only_the_published_ones_count(expression: str) -
 
 
 @pytest.mark.parametrize("expression", ["left man", "man left of the man", "man between two men", "man inside the man"])
-def test_a_rule_that_leaves_nothing_says_nothing(expression: str) -> None:
+def test_a_rule_that_excludes_all_has_no_effect(expression: str) -> None:
     looks = {"man": np.ones(1), "two men": np.ones(1)}
     assert compose(parse_expression(expression), ROW[:1], SIZE, looks).tolist() == [1]
 

@@ -114,7 +114,7 @@ def test_the_converter_is_strict(small: Lavt, folder: Path, change: Callable[[di
     assert "\n" not in str(error.value) and not (folder / "ours.safetensors").exists()
 
 
-def test_what_it_is_not_given_or_given_wrongly(small: Lavt, folder: Path) -> None:
+def test_missing_or_wrong_arguments_are_refused(small: Lavt, folder: Path) -> None:
     torch.save({"model": names_in_lavt(small)}, folder / "x.pth")
     for heads, message in (((2, 2), "expected one number or four, one a stage, got 2"), ((3,), "expected divisors")):
         with pytest.raises(ConfigError, match=message):

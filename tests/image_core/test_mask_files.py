@@ -103,7 +103,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "words"), [(name, words) for name, (_, words) in REFUSED.items()])
-def test_what_may_mean_two_things_is_refused(name: str, words: str, tmp_path: Path) -> None:
+def test_ambiguous_mask_files_are_refused(name: str, words: str, tmp_path: Path) -> None:
     path = save(tmp_path / "mask.png", REFUSED[name][0])
     if name == "cut off":
         path.write_bytes(path.read_bytes()[:-20])
@@ -126,7 +126,7 @@ def test_an_animation_is_no_mask(tmp_path: Path) -> None:
         read_mask(tmp_path / "mask.png")
 
 
-def test_a_sequence_tells_what_one_picture_leaves_open(tmp_path: Path) -> None:
+def test_a_sequence_resolves_what_one_image_leaves_open(tmp_path: Path) -> None:
     first = read_mask(save(tmp_path / "0.png", Image.fromarray(values(1, 2))))
     second = read_mask(save(tmp_path / "1.png", Image.fromarray(values(2))))
     meaning = MaskEncoding.of([first, second])

@@ -92,7 +92,7 @@ def test_device_and_precision_reach_a_factory_that_takes_them(module: str) -> No
         ("builtins:dict", "expected a function of Python that makes a model, got type, whose arguments"),
     ],
 )
-def test_what_is_no_model_is_told_in_one_line(module: str, name: str, message: str) -> None:
+def test_an_invalid_model_is_one_line(module: str, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         resolve_model(name)
     assert "\n" not in str(error.value)
@@ -110,14 +110,14 @@ def test_a_package_that_a_module_needs_is_named(module: str) -> None:
         resolve_model("needing_model:make")
 
 
-def test_what_a_model_raises_says_whose_it_is() -> None:
+def test_an_error_of_a_model_names_the_model() -> None:
     class Broken:
         def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
             raise KeyError("mine")
 
     with pytest.raises(KeyError) as error:
         ask(Broken(), np.zeros((4, 6, 3), np.uint8), ["a"])
-    assert error.value.__notes__ == ["raised by the model Broken on a picture of 4 x 6 px"]
+    assert error.value.__notes__ == ["raised by the model Broken on an image of 4 x 6 px"]
 
 
 def test_a_model_that_exits_does_not_end_the_run_as_if_it_were_done() -> None:
@@ -125,11 +125,11 @@ def test_a_model_that_exits_does_not_end_the_run_as_if_it_were_done() -> None:
         def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
             raise SystemExit(0)
 
-    with pytest.raises(RuntimeError, match=r"exit\(0\) was raised by the model Leaving on a picture of 4 x 6 px"):
+    with pytest.raises(RuntimeError, match=r"exit\(0\) was raised by the model Leaving on an image of 4 x 6 px"):
         ask(Leaving(), np.zeros((4, 6, 3), np.uint8), ["a"])
 
 
-def test_a_factory_may_import_what_lies_beside_its_module(module: str, tmp_path: Path) -> None:
+def test_a_factory_may_import_modules_beside_its_own(module: str, tmp_path: Path) -> None:
     (tmp_path / "bright_model_weights.py").write_text("limit = 7")
     with (tmp_path / "bright_model.py").open("a") as file:
         file.write("\ndef lazy():\n    import bright_model_weights\n    return Bright(bright_model_weights.limit)\n")
@@ -152,7 +152,7 @@ def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
         resolve_model(tmp_path / "none.safetensors")
 
 
-def test_an_embedded_name_is_told_by_its_file() -> None:
+def test_an_embedded_model_is_recognised_by_its_file() -> None:
     path = embedded_models()["s2rm_tiny"]
     identity = identify_model("s2rm-tiny")
     assert identity == ModelIdentity("s2rm-tiny", hashlib.sha256(path.read_bytes()).hexdigest(), "feature_model")
@@ -162,7 +162,7 @@ def test_an_embedded_name_is_told_by_its_file() -> None:
         identify_model("missing.safetensors")
 
 
-def test_a_module_is_told_by_its_source(module: str) -> None:
+def test_a_module_is_recognised_by_its_source(module: str) -> None:
     before = identify_model("bright_model:make")
     assert before.name == "bright_model:make" and len(before.revision) == 64 and before.adapter == "python"
     Path("bright_model.py").write_text(SOURCE + "\n# edited\n")
@@ -195,7 +195,7 @@ def test_what_a_model_offers_besides_is_used() -> None:
         ask(Silent(), np.zeros((2, 2, 3), np.uint8), ["a dog"])
 
 
-def test_several_pictures_are_asked_in_one_call_where_a_model_takes_them() -> None:
+def test_several_images_are_asked_in_one_call_where_a_model_takes_them() -> None:
     class Many(Silent):
         def segment_many(
             self, images: Sequence[np.ndarray], expressions: Sequence[Sequence[str]]
@@ -205,7 +205,7 @@ def test_several_pictures_are_asked_in_one_call_where_a_model_takes_them() -> No
     image, asked = np.zeros((2, 2, 3), np.uint8), [["a"], ["b", "c"], []]
     answers = ask_many(Many(), [image] * 3, asked)
     assert [[answer.presence for answer in own] for own in answers] == [[0.1], [0.2, 0.2], []]
-    with pytest.raises(ValueError, match=r"Many.segment_many: expected 2 lists, one a picture, got 3"):
+    with pytest.raises(ValueError, match=r"Many.segment_many: expected 2 lists, one per image, got 3"):
         ask_many(Many(), [image] * 2, asked)
     one_by_one = [["a"], ["b"]]
     with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):

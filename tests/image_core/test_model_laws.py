@@ -294,7 +294,7 @@ def test_sizes_that_do_not_divide(model: Trainable) -> None:
 
 
 @torch.no_grad()
-def test_the_smallest_and_a_tall_picture(model: Trainable) -> None:
+def test_the_smallest_and_a_tall_image(model: Trainable) -> None:
     """One cell at stride 32; and many rows over a single column of cells."""
     text = model.encode_text(EXPRESSIONS[:1])
     for h, w in ((32, 32), (160, 32)):

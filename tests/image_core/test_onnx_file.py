@@ -83,7 +83,7 @@ def test_onnxruntime_answers_as_torch_does(written: tuple[LoadedModel, OnnxFile]
             np.testing.assert_allclose([presence[i], score[i]], [answer.presence, answer.score], atol=TOLERANCE)
 
 
-def test_the_page_tells_how_to_run_it(
+def test_the_documentation_explains_how_to_run_it(
     written: tuple[LoadedModel, OnnxFile], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def test_the_page_tells_how_to_run_it(
     assert len(re.findall(r"presence [01]\.\d\d, \d+ pixels", capsys.readouterr().out)) == 2
 
 
-def test_without_the_extra_one_line_says_what_to_install(
+def test_one_line_names_the_extra_to_install(
     tiny_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)

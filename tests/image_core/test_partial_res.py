@@ -168,7 +168,7 @@ def test_step_by_step_is_teacher_forcing_and_cached_is_the_whole_prefix(decoder:
 
 
 @torch.no_grad()
-def test_padding_of_the_picture_changes_nothing(decoder: CoordinateDecoder) -> None:
+def test_padding_of_the_image_changes_nothing(decoder: CoordinateDecoder) -> None:
     """Lines and places are of the picture, whatever it is batched with; what lies in the padding is not read."""
     tokens = torch.randint(0, BINS, (3, 2 * POINTS), generator=torch.Generator().manual_seed(4))
     together = decoder(memory_of(), tokens)
@@ -181,7 +181,7 @@ def test_padding_of_the_picture_changes_nothing(decoder: CoordinateDecoder) -> N
     torch.testing.assert_close(decoder(changed, tokens), together, rtol=1e-12, atol=1e-12)
 
 
-def test_a_memory_that_is_no_picture_is_refused(decoder: CoordinateDecoder) -> None:
+def test_a_memory_that_is_no_image_is_refused(decoder: CoordinateDecoder) -> None:
     memory = memory_of()
     blind = Memory(memory.tokens, memory.position, memory.pad_mask)
     with pytest.raises(ValueError, match="expected a memory of an image, got one without cells"):
@@ -260,7 +260,7 @@ def test_a_box_is_answered_as_the_rectangle_it_fills(tiny_spec: Spec, model: Par
     assert (first < last).all(), "its first corner is at the upper left"
 
 
-def test_one_synthetic_picture_can_be_learnt_by_heart(model: PartialRES) -> None:
+def test_the_model_can_overfit_one_synthetic_image(model: PartialRES) -> None:
     sample = SyntheticImages("train", 0, (64, 64), expressions_per_image=3)[0]
     batch = collate([sample], Preprocessing(64, "squash", 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
     learn(model, batch, steps=100)

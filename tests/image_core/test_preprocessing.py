@@ -74,7 +74,7 @@ def test_values_are_normalised_and_padding_is_the_mean_colour() -> None:
     assert raw[0, 0, 0].item() == pytest.approx((10 - 123) / 58)
 
 
-def test_the_picture_given_is_not_touched() -> None:
+def test_the_image_given_is_not_touched() -> None:
     image = np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8)
     before = image.copy()
     pixels, _ = of("squash").prepare(image)
@@ -82,7 +82,7 @@ def test_the_picture_given_is_not_touched() -> None:
     np.testing.assert_array_equal(image, before)
 
 
-def test_a_picture_of_the_right_size_is_not_resampled() -> None:
+def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8)
     pixels, _ = of("squash").prepare(image)
     back = (pixels * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]) * 255
@@ -146,7 +146,7 @@ def test_missing_fields_are_named() -> None:
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
-def test_what_is_no_picture_is_refused(image: np.ndarray) -> None:
+def test_what_is_no_image_is_refused(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="image: expected"):
         of("squash").prepare(image)
 

@@ -56,7 +56,7 @@ def test_deformable_attention_is_grid_sampling() -> None:
     torch.testing.assert_close(layer(query, x, cells), layer.out(read.flatten(2)), rtol=1e-4, atol=1e-4)
 
 
-def test_each_head_begins_by_looking_its_own_way() -> None:
+def test_each_head_begins_with_its_own_direction() -> None:
     ways = DeformableAttention(8, heads=4, levels=1, points=2).offsets.bias.view(4, 2, 2)
     expected = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     torch.testing.assert_close(ways[:, 0], expected, rtol=0, atol=1e-6)

@@ -113,7 +113,7 @@ def test_a_ledger_that_lost_lines_is_not_trained_on(bootstrapped: BootstrapConfi
     assert all(torch.equal(own[name], theirs[name]) for name in own)
 
 
-def test_a_picture_that_failed_is_asked_no_second_time(labeller: Labeller, tmp_path: Path) -> None:
+def test_an_image_that_failed_is_asked_no_second_time(labeller: Labeller, tmp_path: Path) -> None:
     """Not even where the kill came just after its line."""
     ledger = Ledger(tmp_path / "ledger.jsonl")
     failed = PseudoLabel(1, 3, "", "failed", "no such picture")
@@ -123,7 +123,7 @@ def test_a_picture_that_failed_is_asked_no_second_time(labeller: Labeller, tmp_p
     assert lines[0] == failed and [label.index for label in lines[1:]] == [4, 4, 4]
 
 
-def test_a_picture_that_was_begun_and_then_fails_says_both(labeller: Labeller, tmp_path: Path) -> None:
+def test_an_image_that_fails_after_its_start_reports_both(labeller: Labeller, tmp_path: Path) -> None:
     whole, begun = Ledger(tmp_path / "whole.jsonl"), Ledger(tmp_path / "begun.jsonl")
     labeller.label_all(1, Unlabelled(Pictures(), [4]), whole)
     first = list(whole.labels(1))[:2]

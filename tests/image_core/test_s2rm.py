@@ -72,7 +72,7 @@ def test_rolled_is_torch_roll(h: int, shift: int, steps: int) -> None:
     ],
 )
 @pytest.mark.parametrize("update", UPDATES)
-def test_which_rows_a_cell_hears(update: Update, h: int, max_steps: int, offsets: list[int]) -> None:
+def test_which_rows_a_cell_attends_to(update: Update, h: int, max_steps: int, offsets: list[int]) -> None:
     """Every row when the shifts cover the axis one by one; its own alone without shift; always the whole row."""
     generator, parsed = maps(1, h, 3)
     generator.requires_grad_()
@@ -130,7 +130,7 @@ def test_no_copy_of_the_keys_is_the_same_as_copies_with_codes() -> None:
 
 @pytest.mark.parametrize(("h", "w"), [(15, 15), (9, 16)])
 @pytest.mark.parametrize("update", UPDATES)
-def test_a_cell_hears_the_whole_map_by_default(update: Update, h: int, w: int) -> None:
+def test_a_cell_attends_to_the_whole_map_by_default(update: Update, h: int, w: int) -> None:
     """Through the mining of a level, without what its convolution adds."""
     config = S2RMConfig(channels=C, heads=HEADS, update=update)
     assert config.max_steps[1:] == (0, 0)
@@ -214,7 +214,7 @@ def test_rows_are_rows_and_columns_are_columns(axes: tuple[str, ...], direction:
     assert torch.equal(vision.grad.abs().sum((0, 1)) > 1e-12, expected)
 
 
-def test_language_is_distributed_without_a_product_with_the_picture() -> None:
+def test_language_is_distributed_without_a_product_with_the_image() -> None:
     """Words that all mean the same give every place the same, whatever it looks like; padding is not read."""
     part = LanguageDistribution(C, 6, HEADS).eval()
     word = torch.randn(1, 1, 6)
@@ -231,7 +231,7 @@ def test_language_is_distributed_without_a_product_with_the_picture() -> None:
 @pytest.mark.parametrize(
     ("update", "steps"), [("side_by_side", 0), ("side_by_side", 2), ("gated", 0), ("accumulate", 2)]
 )
-def test_what_is_made_of_the_picture_serves_every_expression_to_the_bit(update: Update, steps: int) -> None:
+def test_features_of_the_image_serve_every_expression_exactly(update: Update, steps: int) -> None:
     config = S2RMConfig(channels=C, heads=HEADS, update=update)
     mining = RecurrentMining(config, text_channels=4, max_steps=steps).eval()
     vision = torch.randn(1, C, 4, 5)

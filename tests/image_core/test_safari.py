@@ -154,7 +154,7 @@ def test_a_fused_layer_is_its_two_hosts_and_the_formula() -> None:
 @pytest.mark.parametrize("kind", VISION)
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (128, 128), (160, 32)])
 @torch.no_grad()
-def test_with_shut_gates_the_picture_is_the_plain_encoders(kind: str, size: tuple[int, int]) -> None:
+def test_with_closed_gates_features_are_those_of_the_plain_encoders(kind: str, size: tuple[int, int]) -> None:
     model = shut(safari(kind, memory_stride=16, fused_layers=4))
     images = torch.randn(2, 3, *size)
     features = model.encode_image(images, model.encode_text(EXPRESSIONS))
@@ -204,7 +204,7 @@ def same(a: ImageFeatures, b: ImageFeatures) -> None:
 
 
 @torch.no_grad()
-def test_pairs_are_fused_in_any_chunks_and_pictures_are_seen_once() -> None:
+def test_pairs_are_fused_in_any_chunks_and_images_are_encoded_once() -> None:
     """Pairs of three pictures in mixed order, one picture without any: as one by one, in chunks, or all at once."""
     model = safari(fused_layers=3)
     images = torch.randn(3, 3, 64, 64)
@@ -258,7 +258,7 @@ def test_the_attention_loss_is_of_expressions_with_a_target_alone() -> None:
     assert set(safari(amcr_weight=0.0).losses(both, batch)) == {"tokens"}
 
 
-def test_it_learns_a_few_pictures_by_heart(tiny_spec: Callable[..., ModelConfig]) -> None:
+def test_it_can_overfit_a_few_images(tiny_spec: Callable[..., ModelConfig]) -> None:
     spec = tiny_spec(
         "safari", channels=32, hidden=64, bins=16, dropout=0.0, points=4, memory_stride=16, gate_start=-2.0
     )
@@ -279,7 +279,7 @@ def test_it_learns_a_few_pictures_by_heart(tiny_spec: Callable[..., ModelConfig]
 
 
 @torch.no_grad()
-def test_with_positions_words_hear_where_a_thing_is() -> None:
+def test_with_positions_words_attend_to_the_place_of_an_object() -> None:
     """Of two equal cells of a plain picture a word's attention can only tell the place where cells carry it."""
     for placed in (False, True):
         model = safari(position_in_tokens=placed)
@@ -292,7 +292,7 @@ def test_with_positions_words_hear_where_a_thing_is() -> None:
 
 
 @torch.no_grad()
-def test_the_memory_is_picture_then_words() -> None:
+def test_the_memory_is_image_then_words() -> None:
     """Positions for cells and none for words; padding of both is unseen; either stride."""
     for stride, cells in ((32, 4), (16, 16)):
         model = safari(memory_stride=stride)

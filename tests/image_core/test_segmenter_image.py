@@ -115,7 +115,7 @@ def test_expressions_that_are_no_list_of_texts() -> None:
     check_expressions(["7", "猫", "l'homme à gauche"])
 
 
-def test_predictions_have_the_size_of_the_picture(segmenter: ImageSegmenter, image: np.ndarray) -> None:
+def test_predictions_have_the_size_of_the_image(segmenter: ImageSegmenter, image: np.ndarray) -> None:
     predictions = segmenter.segment(image, EXPRESSIONS)
     assert len(predictions) == 3
     for prediction in predictions:
@@ -129,7 +129,7 @@ def test_predictions_have_the_size_of_the_picture(segmenter: ImageSegmenter, ima
         assert together.presence == pytest.approx(alone.presence, abs=1e-5)
 
 
-def test_pictures_that_are_none(segmenter: ImageSegmenter) -> None:
+def test_images_that_are_none(segmenter: ImageSegmenter) -> None:
     for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(ValueError, match="expected uint8"):
             segmenter.segment(wrong, EXPRESSIONS)

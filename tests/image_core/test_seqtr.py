@@ -159,7 +159,7 @@ def test_contours_are_in_pixels_of_the_input_and_stop_at_the_end() -> None:
     assert absent.shape == (0, 2)
 
 
-def test_sides_of_a_picture_do_not_depend_on_what_it_is_batched_with() -> None:
+def test_sides_of_an_image_do_not_depend_on_what_it_is_batched_with() -> None:
     assert padded_px(torch.tensor([[64, 65], [1, 32]]), 32).tolist() == [[64, 96], [32, 32]]
 
 
@@ -171,7 +171,7 @@ def test_the_loss_by_hand() -> None:
     assert loss.item() == pytest.approx((first + 0.1 * end) / 2, rel=1e-5)
 
 
-def test_training_reads_the_truth_and_says_what_it_should_have_said(model: SeqTR) -> None:
+def test_training_targets_are_the_true_tokens(model: SeqTR) -> None:
     batch = batch_of(square(8, 8, 40), torch.zeros(1, 64, 64))
     model.train()
     prediction = model(batch)
@@ -207,7 +207,7 @@ def test_points_that_training_reads_walk_away_from_the_true_ones(
     assert torch.equal(read[1], truth)
 
 
-def test_two_pictures_can_be_learnt_by_heart(model: SeqTR) -> None:
+def test_the_model_can_overfit_two_images(model: SeqTR) -> None:
     """Text and picture both count: one picture with two expressions, one of them without a target."""
     batch = batch_of(square(8, 8, 40), torch.zeros(1, 64, 64), square(4, 30, 24))
     optimiser = torch.optim.Adam(model.train().parameters(), lr=1e-2)

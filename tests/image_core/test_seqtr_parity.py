@@ -108,7 +108,7 @@ def test_a_published_file_becomes_a_model_file(small: SeqTR, file: Path) -> None
     torch.testing.assert_close(alone.sentence[0], a.sentence[1])
 
 
-def test_what_no_shape_tells_is_asked(file: Path) -> None:
+def test_values_that_no_shape_determines_are_options(file: Path) -> None:
     usual, told = file.with_name("usual.safetensors"), file.with_name("told.safetensors")
     convert_seqtr(file, usual, ConvertOptions())
     convert_seqtr(file, told, ConvertOptions(heads=2, size_px=320, max_words=20))

@@ -70,7 +70,7 @@ def test_teacher_forcing_is_step_by_step(decoder: CoordinateDecoder) -> None:
 
 
 @torch.no_grad()
-def test_a_token_says_nothing_of_those_after_it(decoder: CoordinateDecoder) -> None:
+def test_a_token_does_not_depend_on_later_ones(decoder: CoordinateDecoder) -> None:
     tokens = torch.randint(0, BINS, (6, 2 * POINTS), generator=torch.Generator().manual_seed(3))
     changed = tokens.clone()
     changed[:, 4:] = (changed[:, 4:] + 7) % BINS

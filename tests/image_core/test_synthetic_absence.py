@@ -84,7 +84,7 @@ def matrix(texts: list[str], columns: dict[str, int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("split", ["val", "test", "test_compositional"])
-def test_words_do_not_tell_absence(split: str) -> None:
+def test_words_do_not_reveal_absence(split: str) -> None:
     held_out = told(split, 600)
     network, columns = reader_of_words()
     with torch.no_grad():
@@ -93,7 +93,7 @@ def test_words_do_not_tell_absence(split: str) -> None:
 
 
 @pytest.mark.parametrize("split", ["val", "test", "test_compositional"])
-def test_forms_do_not_tell_absence(split: str) -> None:
+def test_forms_do_not_reveal_absence(split: str) -> None:
     """The share of absences of the same form in training, as a classifier."""
     train, held_out = told("train", 2000), told(split, 600)
     seen, gone = Counter(form(e.meaning) for e in train), Counter(form(e.meaning) for e in train if not e.targets)
@@ -137,7 +137,7 @@ CIRCLE, STAR, SQUARE, HEART = Kind("circle"), Kind("star"), Kind("square"), Kind
         (Kind("star", "red"), set()),
     ],
 )
-def test_an_expression_of_another_picture(meaning: Meaning, answer: set[int] | None) -> None:
+def test_an_expression_of_another_image(meaning: Meaning, answer: set[int] | None) -> None:
     """What is wholly missing is absent, also where its number is told; where a part is there, opinions differ."""
     if answer is None:
         with pytest.raises(Ambiguous):

@@ -36,7 +36,7 @@ def masks_of(coco: COCO, ann_ids: list[int]) -> np.ndarray:
     return union
 
 
-def test_refcoco_is_what_was_drawn(root: Path) -> None:
+def test_refcoco_equals_the_rendered_scenes(root: Path) -> None:
     coco = COCO(str(root / "refcoco" / "instances.json"))
     refs: list[dict[str, Any]] = pickle.loads((root / "refcoco" / "refs(unc).p").read_bytes())
     assert {r["split"] for r in refs} == {"train", "val", "testA", "testB"}
@@ -95,7 +95,7 @@ def test_grefcoco_has_several_targets_and_none(root: Path) -> None:
             assert np.array_equal(masks_of(coco, ann_ids), mask)
 
 
-def test_both_layouts_share_a_folder_of_pictures(root: Path) -> None:
+def test_both_layouts_share_a_folder_of_images(root: Path) -> None:
     names = [
         i["file_name"]
         for dataset in ("refcoco", "grefcoco")

@@ -35,7 +35,7 @@ def test_a_sample_is_a_function_of_split_seed_and_index(split: str) -> None:
         assert other.expressions != first.expressions
 
 
-def test_styles_tell_how_many_objects_there_are_and_how_large() -> None:
+def test_styles_set_the_number_and_size_of_objects() -> None:
     for style in (DEFAULT_STYLE, FEW_LARGE):
         drawn = [sample_scene(Random(i), style=style).objects for i in range(60)]
         assert {len(objects) for objects in drawn} <= {*range(2, max(style.counts) + 1)}
@@ -61,7 +61,7 @@ def test_a_size_changes_the_resolution_alone() -> None:
     assert np.mean(difference) < 8
 
 
-def test_a_wide_picture_has_a_wide_scene() -> None:
+def test_a_wide_image_has_a_wide_scene() -> None:
     sample = SyntheticImages("val", size=(96, 170))[0]
     assert sample.image.shape == (96, 170, 3)
     xs = [o.x for i in range(30) for o in SyntheticImages("val", size=(96, 170)).describe(i)[0].objects]

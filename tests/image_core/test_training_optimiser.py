@@ -43,7 +43,7 @@ def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelConfig]) 
     assert set(settings.values()) == {(0.1, 0.5), (0.1, 0.0), (1.0, 0.5), (1.0, 0.0)}
 
 
-def test_vectors_are_decayed_where_asked(tiny_spec: Callable[..., ModelConfig]) -> None:
+def test_vectors_have_weight_decay_if_configured(tiny_spec: Callable[..., ModelConfig]) -> None:
     groups = parameter_groups(build_model(tiny_spec()), OptimiserConfig(weight_decay=0.5, decay_vectors=True))
     assert [group["weight_decay"] for group in groups] == [0.5]
     assert any(parameter.ndim < 2 for parameter in groups[0]["params"])
@@ -64,7 +64,7 @@ def test_a_frozen_part_that_is_not_there_is_refused(tiny_spec: Callable[..., Mod
         optimiser_of(build_model(tiny_spec()), OptimiserConfig(frozen=("text.emb",)))
 
 
-def test_an_optimiser_is_the_one_asked_for(tiny_spec: Callable[..., ModelConfig]) -> None:
+def test_the_optimiser_has_the_configured_numbers(tiny_spec: Callable[..., ModelConfig]) -> None:
     optimiser = optimiser_of(build_model(tiny_spec()), OptimiserConfig(betas=(0.9, 0.98), eps=1e-9, amsgrad=True))
     assert optimiser.defaults["betas"] == (0.9, 0.98)
     assert optimiser.defaults["eps"] == 1e-9 and optimiser.defaults["amsgrad"] is True

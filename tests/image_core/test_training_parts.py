@@ -74,7 +74,7 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
         ({"data": DataConfig("refcoco")}, ["data.root: expected a folder for data.name=refcoco, got null"]),
     ],
 )
-def test_contradictions_are_told_together(
+def test_contradictions_are_reported_together(
     tiny_settings: MakeSettings, changes: dict[str, Any], messages: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as error:
@@ -83,7 +83,7 @@ def test_contradictions_are_told_together(
     assert "\n" not in str(error.value)
 
 
-def test_settings_that_may_change_on_the_way(tiny_settings: MakeSettings, tmp_path: Path) -> None:
+def test_settings_that_may_change_during_a_run(tiny_settings: MakeSettings, tmp_path: Path) -> None:
     def plain(settings: TrainConfig) -> dict[str, Any]:
         return json.loads(json.dumps(settings.to_dict()))
 
@@ -150,7 +150,7 @@ def test_the_loader_gives_the_steps_that_are_left_in_order(tiny_settings: MakeSe
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_fault_of_the_data_arrives_as_it_was_told(tiny_settings: MakeSettings, workers: int) -> None:
+def test_an_error_of_the_data_keeps_its_message(tiny_settings: MakeSettings, workers: int) -> None:
     class Broken(SyntheticImages):
         def __getitem__(self, index: int) -> ImageSample:
             raise DataError("picture 7: cannot be read; fetch it again")
@@ -234,7 +234,7 @@ def kept_and_refused(logits: np.ndarray, has_target: np.ndarray, scale: float, o
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.96])
-def test_calibration_says_at_which_odds_it_is_a_probability(keep: float) -> None:
+def test_calibration_records_the_odds_of_its_probability(keep: float) -> None:
     """Draw absences anew until there are the odds that it tells: in every tenth of presence that share has a target."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 40_000)

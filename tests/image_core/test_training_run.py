@@ -237,7 +237,7 @@ def test_both_parts_learn_and_killed_is_in_one_go(tiny_settings: MakeSettings) -
         assert_same_state(alone.out, whole.out)
 
 
-def test_the_norm_is_clipped_and_told(tiny_settings: MakeSettings) -> None:
+def test_the_norm_is_clipped_and_logged(tiny_settings: MakeSettings) -> None:
     settings = tiny_settings(steps=4, save_every=4)
     run(settings)
     assert all(line["gradient_norm"] > 0 for line in lines(settings.out) if line["kind"] == "train")
@@ -340,7 +340,7 @@ def test_the_tokenizer_in_training_is_the_one_that_is_saved(
     assert saved["tokenizer"]["model"]["vocab"] == own["tokenizer"]["model"]["vocab"]
 
 
-def test_few_labels_are_few_pictures(tiny_settings: MakeSettings) -> None:
+def test_few_labels_are_few_images(tiny_settings: MakeSettings) -> None:
     """`labels` on synthetic pictures: those of the subset, in the size of the run, and the whole validation split."""
     settings = tiny_settings(data=DataConfig(images=40, labels=0.1))
     training, validation, _ = datasets(settings.data, settings)

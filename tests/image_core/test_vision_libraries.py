@@ -28,6 +28,6 @@ assert net(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
 """
 
 
-def test_the_compiler_comes_only_for_who_asks_for_it() -> None:
+def test_the_compiler_is_imported_only_on_request() -> None:
     done = subprocess.run([sys.executable, "-c", ASKED], cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

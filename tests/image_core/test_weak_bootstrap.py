@@ -144,7 +144,7 @@ def test_both_losses_are_in_the_log(in_one_go: Path) -> None:
     assert second["loss"] == pytest.approx(own + 0.5 * pseudo, abs=1e-4)
 
 
-def test_every_round_sees_other_pictures(make: MakeBootstrap) -> None:
+def test_every_round_sees_other_images(make: MakeBootstrap) -> None:
     """Other pictures, expressions and augmentations at the same step, of both parts."""
     settings = make()
     pseudo = PseudoPart(Pictures(), 1.0, 2)
@@ -182,7 +182,7 @@ def test_killed_while_labelling(make: MakeBootstrap, run: Callable[..., Path], i
     assert_same_run(run(settings, Halves()), in_one_go)
 
 
-def test_killed_in_the_middle_of_a_picture(make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path) -> None:
+def test_killed_in_the_middle_of_an_image(make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path) -> None:
     """Two of the three lines of a picture are there, and a piece of the third."""
     settings = make()
     with pytest.raises(Killed):
@@ -283,7 +283,7 @@ def test_the_calibration_of_presence_decides_nothing(in_one_go: Path, tmp_path: 
     assert all((decode_rle(label.mask or {}) == own).all() for label, own in zip(low, masks, strict=False))
 
 
-def test_no_true_mask_of_an_unlabelled_picture_matters(
+def test_true_masks_of_unlabelled_images_are_not_used(
     make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path
 ) -> None:
     """Nonsense in place of the true masks, and of the kinds of expression: the same ledger and the same weights."""
@@ -299,7 +299,7 @@ def test_no_true_mask_of_an_unlabelled_picture_matters(
         assert_same_run(run(make(), Halves(), Pictures(dict.fromkeys(labelled, nonsense))), in_one_go)
 
 
-def test_views_of_unlabelled_pictures_have_no_truth(in_one_go: Path) -> None:
+def test_views_of_unlabelled_images_have_no_truth(in_one_go: Path) -> None:
     pictures = Unlabelled(Pictures(), [2, 5])
     with pytest.raises(KeyError):
         pictures.image(3)
@@ -317,7 +317,7 @@ def test_views_of_unlabelled_pictures_have_no_truth(in_one_go: Path) -> None:
 # ---------------------------------------------------------------------------------------------- what fails
 
 
-def test_a_picture_that_fails_is_one_line_and_nothing_else_changes(
+def test_an_image_that_fails_is_one_line_and_nothing_else_changes(
     make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path
 ) -> None:
     """One cannot be read, one has no proposals: both are counted, and the lines of all others are as without them."""
@@ -372,7 +372,7 @@ def test_an_expression_without_words_fails_alone(in_one_go: Path, tmp_path: Path
     assert [label.reason for label in ledger.labels(1)] == ["no words"] * 3
 
 
-def test_a_fault_of_ours_is_no_failed_picture(make: MakeBootstrap, run: Callable[..., Path]) -> None:
+def test_an_internal_error_is_no_failed_image(make: MakeBootstrap, run: Callable[..., Path]) -> None:
     class Boxes(Halves):
         def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
             raise ValueError("a bug")

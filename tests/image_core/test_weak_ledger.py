@@ -38,7 +38,7 @@ def test_what_is_written_is_read(ledger: Ledger) -> None:
     assert label.mask is not None and (decode_rle(label.mask) == MASK).all()
 
 
-def test_a_line_says_everything_by_name(ledger: Ledger) -> None:
+def test_a_line_names_all_its_values(ledger: Ledger) -> None:
     lines = [json.loads(line) for line in ledger.path.read_text().splitlines()]
     assert [line["verdict"] for line in lines] == ["accepted", "rejected", "failed", "rejected"]
     assert lines[0]["sentence"] == "the café\nred" and lines[0]["mask"]["size"] == [4, 5]
@@ -56,7 +56,7 @@ def test_a_torn_last_line_is_cut(ledger: Ledger) -> None:
         assert ledger.path.read_bytes() == whole[: starts[kept]]
 
 
-def test_where_a_round_stands(ledger: Ledger) -> None:
+def test_the_position_of_a_round_in_the_ledger(ledger: Ledger) -> None:
     assert (ledger.written(2), ledger.written(3)) == ((0, 1), (-1, 0))
     assert ledger.written(1) == (4, 0)  # a picture that failed is done with
 

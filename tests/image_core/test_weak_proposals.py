@@ -39,7 +39,7 @@ def test_colour_regions_find_plain_and_striped_rectangles() -> None:
     assert (box_iou_matrix(wanted, found).max(1) > 0.8).all()
 
 
-def test_colour_regions_find_most_objects_of_synthetic_pictures() -> None:
+def test_colour_regions_find_most_objects_of_synthetic_images() -> None:
     data = SyntheticImages("train", 11, (128, 128), 1)
     hits, proposer = [], ColourRegions()
     for index in range(12):
@@ -55,7 +55,7 @@ def test_colour_regions_find_most_objects_of_synthetic_pictures() -> None:
     assert np.mean(hits) > 0.8
 
 
-def test_a_plain_picture_has_no_regions() -> None:
+def test_a_plain_image_has_no_regions() -> None:
     assert ColourRegions().propose(WHITE).shape == (0, 4)
 
 
@@ -84,7 +84,7 @@ def test_boxes_file_cuts_sorts_and_drops(tmp_path: Path) -> None:
         '{"a": [["0", 0, 1, 1]]}',
     ],
 )
-def test_faults_of_a_boxes_file_are_told_in_one_line(tmp_path: Path, text: str) -> None:
+def test_faults_of_a_boxes_file_are_reported_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "boxes.json"
     path.write_text(text)
     with pytest.raises(DataError) as caught:
@@ -110,7 +110,7 @@ def test_the_nouns_of_expressions() -> None:
     assert nouns_of(said) == ("man", "dog", "car")
 
 
-def test_a_picture_of_fewer_pixels_than_colours_has_no_regions() -> None:
+def test_an_image_of_fewer_pixels_than_colours_has_no_regions() -> None:
     for side in (1, 4, 6, 7):
         assert ColourRegions().propose(WHITE[:side, :side]).shape == (0, 4)
 
@@ -123,7 +123,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("family", ["detr", "owlv2", "grounding_dino"])
-def test_detectors_give_boxes_within_the_picture(family: str, networks: dict[str, Path]) -> None:
+def test_detectors_give_boxes_within_the_image(family: str, networks: dict[str, Path]) -> None:
     folder = networks[family]
     picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
     # Random weights are sure of nothing: the threshold goes down until all queries pass.

@@ -133,7 +133,7 @@ def test_texts_are_expressions_and_their_phrases() -> None:
     ]
 
 
-def test_what_another_picture_says_too_is_no_wrong_answer() -> None:
+def test_texts_that_fit_another_image_are_no_negatives() -> None:
     said = [["red circle"], ["the big circle", "blue square"]]
     asked = ["red circle", "circle", "the circle", "blue circle"]
     assert may_fit(said, asked).tolist() == [[True, True, True, False], [False, True, True, False]]
@@ -168,7 +168,7 @@ def test_a_batch_is_a_function_of_its_step() -> None:
     assert not batch.left_out[np.arange(8) // 2, np.arange(8)].any()
 
 
-def test_windows_stay_in_the_picture() -> None:
+def test_windows_stay_in_the_image() -> None:
     picture = np.arange(64 * 64 * 3, dtype=np.uint32).reshape(64, 64, 3)
     assert (cut(picture, np.array([60.0, 0, 64, 4]), 48) == picture[:48, 16:]).all()
     assert (cut(picture, np.array([30.0, 30, 36, 36]), 48) == picture[9:57, 9:57]).all()

@@ -45,7 +45,7 @@ def test_the_weight_of_pseudo_labels(make: MakeBootstrap, schedule: Any, weights
     assert [settings.gamma(round) for round in range(1, 5)] == pytest.approx(weights, abs=1e-4)
 
 
-def test_contradictions_are_told_together(make: MakeBootstrap) -> None:
+def test_contradictions_are_reported_together(make: MakeBootstrap) -> None:
     with pytest.raises(ConfigError) as error:
         make(
             rounds=0,
@@ -77,7 +77,7 @@ def test_the_weight_is_a_number(make: MakeBootstrap, gamma: float) -> None:
         make(gamma_max=gamma)
 
 
-def test_proposals_of_pictures_have_to_be_said(make: MakeBootstrap) -> None:
+def test_proposals_of_images_have_to_be_configured(make: MakeBootstrap) -> None:
     real = replace(make().train, data=DataConfig("refcoco", "x", labels=0.3))
     with pytest.raises(ConfigError, match=r"proposals: expected a name for data\.name=refcoco, got null"):
         make(train=real)

@@ -146,7 +146,7 @@ def asked(expression: str, config: SparcConfig) -> list[str]:
     return scorer.texts
 
 
-def test_what_the_scorer_is_asked() -> None:
+def test_texts_of_the_scorer() -> None:
     expression = "Green square left of the  blue one"
     phrases = ["a photo of green square", "a photo of blue square"]
     caption = "a photo of green square left of the blue one"
@@ -181,7 +181,7 @@ def test_no_proposals_are_the_inputs_fault(boxes: np.ndarray) -> None:
         Sparc(ColourScorer()).locate(PICTURE, boxes, ["blue"])
 
 
-def test_an_expression_without_words_and_a_picture_of_floats_are_too() -> None:
+def test_an_expression_without_words_and_an_image_of_floats_are_too() -> None:
     sparc = Sparc(ColourScorer())
     with pytest.raises(DataError, match="expected expressions with words"):
         sparc.locate(PICTURE, PROPOSALS, ["blue", " "])

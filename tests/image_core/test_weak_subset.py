@@ -29,7 +29,7 @@ SHARES = ("0.01", "0.1", "0.2", "0.3", "0.5", "0.7", "0.999", "1")
 
 
 @pytest.mark.parametrize("count", [1, 7, 10, 30, 1000])
-def test_as_many_as_the_share_says(count: int) -> None:
+def test_as_many_as_the_share(count: int) -> None:
     """ceil(share * count) in exact arithmetic: 10 % of 30 is 3, though 0.1 * 30 is a hair more in floating point."""
     for share in SHARES:
         found = labelled_indices(count, float(share), seed=0)
@@ -51,7 +51,7 @@ def test_the_seed_decides_and_nothing_else() -> None:
     assert all(20 < drawn.count(index) < 90 for index in range(20))  # 50 expected: no picture is favoured
 
 
-def test_the_view_has_whole_pictures() -> None:
+def test_the_view_has_whole_images() -> None:
     """Every expression of a labelled picture is there, so that its masks are nowhere else."""
     pictures = SyntheticImages("train", 0, (32, 32), 3, length=12)
     view = Subset(pictures, labelled_indices(len(pictures), 0.25, 0))
@@ -89,7 +89,7 @@ def numbered(words: tuple[str, ...] | None) -> set[int]:
     return {int(word[1:]) for word in words or () if word[0] == "p" and word[1:].isdigit()}
 
 
-def test_words_are_those_of_the_pictures_asked_for(root: Path) -> None:
+def test_words_are_those_of_the_images_asked_for(root: Path) -> None:
     pictures = open_dataset("refcoco", root, "train")
     assert isinstance(pictures, PartialSamples) and not isinstance(SyntheticImages(), PartialSamples)
     assert numbered(words_in(pictures, [2, 5])) == {2, 5}
@@ -98,7 +98,7 @@ def test_words_are_those_of_the_pictures_asked_for(root: Path) -> None:
     assert words_in(drawn, [1]) == tuple(sorted({word for text in drawn[1].expressions for word in text.split()}))
 
 
-def test_unlabelled_pictures_are_read_without_their_masks(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlabelled_images_are_read_without_their_masks(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = open_dataset("refcoco", root, "train")
     sample = pictures[3]
 
@@ -113,9 +113,7 @@ def test_unlabelled_pictures_are_read_without_their_masks(root: Path, monkeypatc
     assert (picture.sample_id, picture.expression_ids) == (sample.sample_id, sample.expression_ids)
 
 
-def test_pictures_without_an_expression_are_not_trained_on(
-    root: Path, tiny_settings: Callable[..., TrainConfig]
-) -> None:
+def test_images_without_an_expression_are_not_trained_on(root: Path, tiny_settings: Callable[..., TrainConfig]) -> None:
     rows = rows_of(root)
     silent = {row["image_id"] for row in rows if row["split"] == "train" and row["image_id"] % 2}
     assert silent

@@ -105,7 +105,7 @@ class Told:
         return ModelIdentity("told", "7", "python", "MIT")
 
 
-def test_a_run_records_what_a_model_of_a_module_tells_of_itself() -> None:
+def test_a_run_records_the_document_of_a_model_of_a_module() -> None:
     handle = ImageModelHandle(f"{__name__}:Told")
     assert handle.document() == Told().describe().document()
     assert len(ImageModelHandle("tests.clipseg_model:random_clipseg").document()["revision"]) == 64
@@ -141,7 +141,7 @@ def test_what_is_no_model_is_refused_at_birth(wrong: Any, got: str) -> None:
         VideoSegmenter(wrong)
 
 
-def test_what_the_page_asks_of_one_picture_is_checked_as_in_a_video(frames: np.ndarray) -> None:
+def test_expressions_on_one_image_are_checked_as_in_a_video(frames: np.ndarray) -> None:
     class Bare:
         def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[Any]:
             image[:] = 0
@@ -154,7 +154,7 @@ def test_what_the_page_asks_of_one_picture_is_checked_as_in_a_video(frames: np.n
     assert (picture == frames[0]).all()
 
 
-def test_a_model_that_writes_into_its_picture_changes_no_frame(frames: np.ndarray) -> None:
+def test_a_model_that_writes_into_its_image_changes_no_frame(frames: np.ndarray) -> None:
     class Writing:
         def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
             image[:] = 0

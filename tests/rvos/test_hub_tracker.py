@@ -105,7 +105,7 @@ def test_masks_are_drawn_anew_by_a_masker_of_the_hub(
     assert "unknown masker 'foto': did you mean 'photo'?" in "\n".join(refused.err)
 
 
-def test_a_network_that_is_not_here_is_told_in_one_line(
+def test_a_network_that_is_not_here_is_reported_in_one_line(
     make_clip: Callable[..., Path], tmp_path: Path, offline: Offline
 ) -> None:
     options = ("--model", "s2rm_tiny", "--tracker", "hub:edgetam", "--out", tmp_path / "out")
@@ -116,7 +116,7 @@ def test_a_network_that_is_not_here_is_told_in_one_line(
     assert "give a local folder instead" in told[0]
 
 
-def test_models_and_doctor_tell_of_them(cache: Path, offline: Offline) -> None:
+def test_models_and_doctor_list_them(cache: Path, offline: Offline) -> None:
     listed = json.loads(offline("models", "--json").out[0])["trackers"]
     assert {each["name"] for each in listed} == {"sam2.1", "edgetam", "sam3"}
     examined = json.loads(offline("doctor", "--json").out[0])["hub"]

@@ -82,7 +82,7 @@ def pictures(levels: Sequence[int]) -> Iterator[View]:
     before = None
     for index, level in enumerate(levels):
         view = view_of(Frame(index, float(index), np.full((40, 64, 3), level, np.uint8)), before)
-        before = view.picture
+        before = view.small_image
         yield view
 
 

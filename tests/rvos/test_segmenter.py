@@ -48,9 +48,7 @@ def test_an_array_is_a_video_and_a_record_holds_the_mask(colour_segmenter: Image
 
 
 @pytest.mark.filterwarnings("error")
-def test_who_draws_on_what_is_given_is_told_and_changes_nothing(
-    colour_segmenter: ImageSegmenter, frames: np.ndarray
-) -> None:
+def test_writing_into_returned_arrays_raises(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
     masks = {0: np.pad(np.ones((10, 10), bool), ((5, 33), (5, 65)))}
     segmenter = VideoSegmenter(colour_segmenter)
     for stream in (segmenter.stream(frames, EXPRESSIONS), segmenter.stream_masks(frames, masks)):
@@ -64,7 +62,7 @@ def test_who_draws_on_what_is_given_is_told_and_changes_nothing(
     assert frames.flags.writeable and masks[0].flags.writeable
 
 
-def test_a_folder_is_the_array_of_its_pictures(
+def test_a_folder_is_the_array_of_its_images(
     colour_segmenter: ImageSegmenter, frames: np.ndarray, tmp_path: Path
 ) -> None:
     for index, image in enumerate(frames):
@@ -73,7 +71,7 @@ def test_a_folder_is_the_array_of_its_pictures(
     assert segmenter.segment(tmp_path, EXPRESSIONS).records == segmenter.segment(frames, EXPRESSIONS).records
 
 
-def test_a_folder_of_pictures_has_the_rate_that_is_said(
+def test_a_folder_of_images_has_the_given_rate(
     colour_segmenter: ImageSegmenter, frames: np.ndarray, tmp_path: Path, make_clip: Callable[..., Path]
 ) -> None:
     for index, image in enumerate(frames[:3]):
@@ -133,7 +131,7 @@ def test_expressions_are_checked_before_the_first_frame_is_asked_for(
         VideoSegmenter(colour_segmenter).stream(frames, expressions)
 
 
-def test_where_a_source_breaks_the_frames_before_are_given_first(
+def test_frames_before_an_error_of_the_source_are_returned_first(
     colour_segmenter: ImageSegmenter, frames: np.ndarray, breaking_folder: Callable[[np.ndarray, int], Path]
 ) -> None:
     seen = []

@@ -235,7 +235,7 @@ def test_what_cannot_be_is_named_all_at_once_in_one_line(
     assert "\n" not in line and all(part in line for part in parts), line
 
 
-def test_one_fault_is_itself_and_a_fault_is_said_once() -> None:
+def test_one_fault_is_raised_itself_and_duplicates_once() -> None:
     faults = Faults()
     faults.raise_all()
     with faults.gathered():
@@ -311,7 +311,7 @@ def test_what_is_left_open_is_chosen_by_the_parts_and_agrees(
     assert (str(keys), how) == chosen
 
 
-def test_names_that_are_not_there_are_told_together() -> None:
+def test_unknown_names_are_reported_together() -> None:
     with pytest.raises(ConfigError, match=r"unknown propagation 'nonne'.*; unknown tracker 'nome'"):
         VideoSystem("no model", Reading(propagation="nonne"), "nome")
 

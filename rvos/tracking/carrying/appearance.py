@@ -13,7 +13,7 @@ from rvos.view.frame_view import View
 from rvos.view.motion import flow_from_before, flow_to_before, warp
 
 WORK_PX = 240
-"""Short side of the pictures that objects are tracked on; smaller videos keep their size."""
+"""Short side of the images that objects are tracked on; smaller videos keep their size."""
 
 FINE_SIGMA = 0.7
 COLOUR_SIGMAS = (2.0, 4.0, 8.0, 16.0)
@@ -26,8 +26,8 @@ LAB_RANGE = np.array((100.0, 60.0, 60.0), np.float32)
 
 
 def work_size(view: View) -> tuple[int, int]:
-    """(h, w) of the pictures that objects of this video are tracked on."""
-    height, width = view.picture.shape[:2]
+    """(h, w) of the images that objects of this video are tracked on."""
+    height, width = view.small_image.shape[:2]
     factor = min(1.0, WORK_PX / min(height, width))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
@@ -35,7 +35,7 @@ def work_size(view: View) -> tuple[int, int]:
 def work_picture(view: View) -> np.ndarray:
     """(h, w, 3) float32 RGB in [0, 1] at work size. Ask by `view.once(work_picture)`."""
     height, width = work_size(view)
-    small = cv2.resize(view.picture, (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(view.small_image, (width, height), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) / 255
 
 
@@ -89,7 +89,7 @@ def pixel_features(view: View) -> np.ndarray:
 
 
 def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; a wide one on smaller pictures, where it costs a fraction."""
+    """Gaussian blur; a wide one on smaller images, where it costs a fraction."""
     if sigma <= 2.5:
         return cv2.GaussianBlur(values, (0, 0), sigma)
     height, width = values.shape[:2]

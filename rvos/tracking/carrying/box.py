@@ -1,4 +1,4 @@
-"""Boxes in a picture, and where an object lies in it."""
+"""Boxes in an image, and where an object lies in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sizes = Annotated[float, Range(0, 100)]
 
 @dataclass(frozen=True)
 class Box:
-    """A box in a picture, in pixels; right and bottom are outside."""
+    """A box in an image, in pixels; right and bottom are outside."""
 
     left: int
     top: int
@@ -33,7 +33,7 @@ class Box:
         return self.bottom - self.top, self.right - self.left
 
     def halved(self) -> Box:
-        """The smallest box of the picture at half size that holds this one."""
+        """The smallest box of the image at half size that holds this one."""
         return Box(self.left // 2, self.top // 2, -(-self.right // 2), -(-self.bottom // 2))
 
 

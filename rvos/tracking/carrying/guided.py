@@ -1,5 +1,5 @@
 """The guided filter (He, Sun and Tang, "Guided Image Filtering", ECCV 2010): aligns a map with the edges of a
-picture."""
+image."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ has rank one, and in single precision nothing else would keep the solution finit
 
 @dataclass(frozen=True)
 class Guide:
-    """A guide picture, with all that depends on it alone. All arrays but the picture are at half size, and are means
+    """A guide image, with all that depends on it alone. All arrays but the image are at half size, and are means
     over the windows. Section 3.4 of the paper, with the 3 x 3 systems solved by cofactors."""
 
     #: (h, w, 3) float32 in [0, 1], or uint8.
-    picture: np.ndarray
+    image: np.ndarray
     #: Side of a window, in pixels at half size.
     window: int
     #: The three channels at half size, and their means.
@@ -44,12 +44,12 @@ class Guide:
         return cv2.boxFilter(of, -1, (self.window, self.window), borderType=cv2.BORDER_REFLECT_101)
 
     def filtered(self, values: np.ndarray) -> np.ndarray:
-        """(h, w) float32: in every window the linear function of the picture that fits `values` (h, w) best."""
+        """(h, w) float32: in every window the linear function of the image that fits `values` (h, w) best."""
         height, width = values.shape
-        scale = _scale_of(self.picture)
+        scale = _scale_of(self.image)
         of_channels = self._functions(halved(values))
         *slopes, offset = (cv2.resize(of, (width, height), interpolation=cv2.INTER_LINEAR) for of in of_channels)
-        for slope, channel in zip(slopes, cv2.split(self.picture), strict=True):
+        for slope, channel in zip(slopes, cv2.split(self.image), strict=True):
             offset += cv2.multiply(slope, channel, scale=float(scale), dtype=cv2.CV_32F)
         return offset
 
@@ -69,14 +69,14 @@ class Guide:
         return mean(a0), mean(a1), mean(a2), mean(b)
 
 
-def guide_of(picture: np.ndarray, radius: int, eps: float) -> Guide:
+def guide_of(image: np.ndarray, radius: int, eps: float) -> Guide:
     """The guide of (h, w, 3) float32 in [0, 1], or uint8, with windows of side 2 radius + 1.
 
     The linear functions are fitted at half size (He and Sun, "Fast Guided Filter", 2015): this takes a quarter of the
     time, and half a percent of the pixels change sides. eps: variance, of 1, below which a window counts as of one
     colour.
     """
-    small = halved(picture).astype(np.float32) * _scale_of(picture)
+    small = halved(image).astype(np.float32) * _scale_of(image)
     window = 2 * max(1, round(radius / 2)) + 1
 
     def mean(of: np.ndarray) -> np.ndarray:
@@ -93,11 +93,11 @@ def guide_of(picture: np.ndarray, radius: int, eps: float) -> Guide:
     i00, i01, i02 = s11 * s22 - s12 * s12, s02 * s12 - s01 * s22, s01 * s12 - s02 * s11
     i11, i12, i22 = s00 * s22 - s02 * s02, s01 * s02 - s00 * s12, s00 * s11 - s01 * s01
     over = 1.0 / np.maximum(s00 * i00 + s01 * i01 + s02 * i02, 1e-20)
-    return Guide(picture, window, tuple(channels), means, (i00, i01, i02, i11, i12, i22), over)
+    return Guide(image, window, tuple(channels), means, (i00, i01, i02, i11, i12, i22), over)
 
 
 def work_guide(view: View, radius: int, eps: float) -> Guide:
-    """The guide of the picture at work size. Ask by `view.once(work_guide, radius, eps)`."""
+    """The guide of the image at work size. Ask by `view.once(work_guide, radius, eps)`."""
     return guide_of(view.once(work_picture), radius, eps)
 
 
@@ -107,17 +107,17 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float
     return guide_of(guide, radius, eps).filtered(values)
 
 
-def _scale_of(picture: np.ndarray) -> np.float32:
-    return np.float32(1 / 255 if picture.dtype == np.uint8 else 1)
+def _scale_of(image: np.ndarray) -> np.float32:
+    return np.float32(1 / 255 if image.dtype == np.uint8 else 1)
 
 
 def snap_to_edges(view: View, probs: np.ndarray) -> np.ndarray:
     """(h, w) float32 probabilities -> the mask (H, W) bool at frame size, its boundary moved to the nearest edge of the
-    picture."""
-    height, width = view.picture.shape[:2]
+    image."""
+    height, width = view.small_image.shape[:2]
     large = cv2.resize(probs, (width, height), interpolation=cv2.INTER_LINEAR)
     if (large > 0.5).any():
         box = box_of(large > 0.5, 4 * SNAP_RADIUS)
-        large[box.part] = guided_filter(view.picture[box.part], large[box.part], SNAP_RADIUS, SNAP_EPS)
+        large[box.part] = guided_filter(view.small_image[box.part], large[box.part], SNAP_RADIUS, SNAP_EPS)
     height, width = view.frame.size
     return cv2.resize(large, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5

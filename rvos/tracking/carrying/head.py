@@ -1,7 +1,7 @@
 """A pixel classifier that is trained while the video is watched: ridge regression on random Fourier features.
 
 Rahimi and Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007, with directions that are orthogonal
-in groups (Yu et al., "Orthogonal Random Features", NeurIPS 2016). It remembers only sums of a fixed size, so pictures
+in groups (Yu et al., "Orthogonal Random Features", NeurIPS 2016). It remembers only sums of a fixed size, so images
 need not be kept.
 """
 
@@ -74,7 +74,7 @@ def lift(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 
 def lifted_strips(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """(N, C) float32 -> strips of `CHUNK` rows, as a slice and the features of these rows. Each strip is valid until
-    the next one, which reuses its memory. The features of a whole picture would be 26 MB, and writing and reading them
+    the next one, which reuses its memory. The features of a whole image would be 26 MB, and writing and reading them
     takes longer than computing them."""
     strip = np.empty((CHUNK, DIMENSION), np.float32)
     for start in range(0, len(features), CHUNK):

@@ -54,6 +54,6 @@ def scores(view: View, theta: np.ndarray, box: Box) -> np.ndarray:
 
 
 def whole(view: View) -> Box:
-    """All of the picture at work size."""
+    """All of the image at work size."""
     height, width = work_size(view)
     return Box(0, 0, width, height)

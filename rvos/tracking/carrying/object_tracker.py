@@ -67,7 +67,7 @@ class ObjectTrackerConfig:
     filter_least: FilterRadius = 5
     #: Largest radius of the guided filter, in pixels at work size.
     filter_most: FilterRadius = 20
-    #: Variance of the picture below which a window of the guided filter counts as of one colour.
+    #: Variance of the image below which a window of the guided filter counts as of one colour.
     filter_eps: Share = 1e-5
     #: Slope of the sigmoid that is applied to the filtered probabilities.
     sharpness: Annotated[float, Range(0, 1000)] = 12.0
@@ -201,7 +201,7 @@ class ObjectTracker:
         return ObjectState(probs, self._refitted(memory))
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
-        """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
+        """(H, W) bool at frame size, the boundary moved to the nearest edge of the image."""
         return snap_to_edges(view, guess.probs)
 
     def document(self) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class ObjectTracker:
         return logits - c.distance_weight * np.clip(away - c.distance_free, 0, c.distance_most)
 
     def _filtered(self, view: View, logits: np.ndarray, box: Box, scale: float) -> np.ndarray:
-        """Probabilities (h', w'), aligned with the edges of the picture."""
+        """Probabilities (h', w'), aligned with the edges of the image."""
         c = self.config
         radius = round(min(max(c.filter_share * scale, c.filter_least), c.filter_most))
         soft = _sigmoid(logits).astype(np.float32)

@@ -69,7 +69,7 @@ class RefinedGuess(ObjectGuess):
 class RefinedCarrier:
     """A `MaskCarrier` that carries by appearance and flow, and asks a masker on some frames.
 
-    identity: what a run records of the masker, as JSON values. A picture is encoded once for all objects, since the
+    identity: what a run records of the masker, as JSON values. An image is encoded once for all objects, since the
     masker is asked about all of them on the same frames.
     """
 

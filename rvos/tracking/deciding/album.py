@@ -1,10 +1,10 @@
-"""An album: a few pictures of each track of a video, from different parts of its life, for deciders that judge
-pictures.
+"""An album: a few images of each track of a video, from different parts of its life, for deciders that judge
+images.
 
-It is collected while the video is watched, and its size does not depend on the length of the video. At most `views`
-pictures of each track are kept. The life of a track is divided into as many stretches, and each keeps the best picture
-in it. When the stretches are full they are made twice as long: of two that become one, the better picture is kept. So
-the pictures cover a video of any length, which need not be known in advance.
+It is collected while the video is processed, and its size does not depend on the length of the video. At most `views`
+images of each track are kept. The life of a track is divided into as many stretches, and each keeps the best image
+in it. When the stretches are full they are made twice as long: of two that become one, the better image is kept. So
+the images cover a video of any length, which need not be known in advance.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from rvos.tracking.following import PlacedTrack
 from rvos.view.frame_view import View
 
 BETTER = 1.1
-"""How many times better a picture must be to replace another of the same stretch: most frames are alike."""
+"""How many times better an image must be to replace another of the same stretch: most frames are alike."""
 JPEG_QUALITY = 95
 LEAST_QUALITY = 0.01
 OBLONG = 4
-"""Largest ratio of the sides of a picture at which its short side has the pixels that are wanted."""
+"""Largest ratio of the sides of an image at which its short side has the pixels that are wanted."""
 
 
 @dataclass(frozen=True)
 class AlbumConfig:
-    """How many pictures are kept for deciders."""
+    """How many images are kept for deciders."""
 
     #: Number of tracks of which images are kept: those that the image model drew on the most frames.
     tracks: Count = 12
@@ -51,17 +51,17 @@ class Seen:
     """A track that has a candidate on this frame."""
 
     track_id: int
-    #: (h, w) bool, not empty, the whole picture at any resolution, which is the same for all tracks.
+    #: (h, w) bool, not empty, the whole image at any resolution, which is the same for all tracks.
     mask: np.ndarray
-    #: How good a picture of the track this frame is, above 0.
+    #: How good an image of the track this frame is, above 0.
     worth: float
     #: Candidates so far, that of this frame included.
     times_drawn: int
 
 
 def seen_tracks(placed: Sequence[PlacedTrack]) -> list[Seen]:
-    """The tracks that have a candidate on a frame; carried masks are estimates, and no decider is shown them. The
-    larger a mask and the higher its quality, the better is the picture."""
+    """The tracks that have a candidate on a frame. Carried masks are estimates, and are not shown to deciders. An image
+    is better the larger the mask and the higher its quality."""
     seen = []
     for track in (one.track for one in placed):
         mask = None if track.probs is None or track.age else track.probs > 0.5
@@ -76,15 +76,15 @@ class Page:
     """One frame of the video, with the tracks that have a candidate on it."""
 
     frame_index: int
-    #: The picture, encoded.
+    #: The image, encoded.
     jpeg: bytes
     #: (height, width) of the masks.
     size: tuple[int, int]
     #: Track id -> its mask, as COCO run lengths.
     masks: Mapping[int, str]
 
-    def picture(self, short_side: int) -> np.ndarray:
-        """The picture with a short side of `short_side` pixels (see `fitted`), (h, w, 3) uint8 RGB. Raises `ValueError`
+    def image(self, short_side: int) -> np.ndarray:
+        """The image with a short side of `short_side` pixels (see `fitted`), (h, w, 3) uint8 RGB. Raises `ValueError`
         if it cannot be decoded."""
         stored = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
         if stored is None:
@@ -106,7 +106,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Pick:
-    """The best picture of a track in one stretch of its life."""
+    """The best image of a track in one stretch of its life."""
 
     stretch: int
     frame_index: int
@@ -115,7 +115,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Which pictures of one track are kept."""
+    """Which images of one track are kept."""
 
     #: Its first frame, from which stretches are counted, and their length in frames.
     first: int
@@ -150,9 +150,9 @@ def _merged(picks: Sequence[Pick]) -> tuple[Pick, ...]:
 
 @dataclass(frozen=True)
 class Album:
-    """The pictures of the tracks of a video."""
+    """The images of the tracks of a video."""
 
-    #: Track id -> which pictures of it are kept.
+    #: Track id -> which images of it are kept.
     shelves: Mapping[int, Shelf] = field(default_factory=dict)
     #: Frame index -> the frame, in their order.
     pages: Mapping[int, Page] = field(default_factory=dict)
@@ -193,18 +193,18 @@ class Album:
         return one.track_id in self.shelves or len(drawn) < config.tracks or one.times_drawn > min(drawn)
 
 
-def fitted(picture: np.ndarray, short_side: int) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same picture with a short side of `short_side` pixels. In a picture more oblong than
+def fitted(image: np.ndarray, short_side: int) -> np.ndarray:
+    """(H, W, 3) uint8 -> the same image with a short side of `short_side` pixels. In an image more oblong than
     `OBLONG` it has fewer, so that the long side stays bounded."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     factor = min(short_side / min(height, width), OBLONG * short_side / max(height, width))
-    return resize_image(picture, (max(1, round(height * factor)), max(1, round(width * factor))))
+    return resize_image(image, (max(1, round(height * factor)), max(1, round(width * factor))))
 
 
 def _page(view: View, seen: Sequence[Seen], config: AlbumConfig) -> Page:
-    picture = fitted(view.picture, min(config.picture_px, *view.picture.shape[:2]))
-    written, jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    image = fitted(view.small_image, min(config.picture_px, *view.small_image.shape[:2]))
+    written, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not written:
-        raise ValueError(f"album: expected a picture that can be a JPEG, got {picture.shape}")
+        raise ValueError(f"album: expected an image that can be encoded as JPEG, got {image.shape}")
     masks = {one.track_id: encode_rle(one.mask)["counts"] for one in seen}
     return Page(view.frame.index, jpeg.tobytes(), seen[0].mask.shape, masks)

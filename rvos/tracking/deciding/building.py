@@ -32,7 +32,7 @@ class DecidingConfig(TrackerConfig):
     both_ways: bool = False
     #: What decides which tracks are meant: rules, similarity or mllm. The last two need `both_ways`.
     decider: str = "rules"
-    #: The pictures of tracks that the last two decide by.
+    #: The images of tracks that the last two decide by.
     album: AlbumConfig = field(default_factory=AlbumConfig)
     #: How `similarity` decides.
     similarity: SimilarityConfig = field(default_factory=SimilarityConfig)
@@ -90,7 +90,7 @@ DECIDERS: dict[str, Callable[[DecidingConfig, str, Precision], Decider]] = {
     "mllm": _mllm,
 }
 DEFAULT = "rules"
-"""The answers decide, on every frame; no decider is asked."""
+"""Without a decider: the answers decide, on every frame."""
 
 
 def build_decider(config: DecidingConfig, device: str, precision: Precision) -> Decider | None:

@@ -1,4 +1,4 @@
-"""The interface of deciders, which say which of the tracks of a video an expression means."""
+"""The interface of deciders, which decide which of the tracks of a video an expression means."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Model = TypeVar("Model")
 class Decider(ABC):
     """Decides which of the tracks of a video an expression means, after all of it was processed.
 
-    It judges an album of pictures that was collected on the first of two passes, and is asked between the passes, never
+    It judges an album of images that was collected on the first of two passes. It is called between the passes, never
     on a frame. It is shared by all sessions, and holds nothing that changes except the model that it has loaded.
     """
 
-    def load(self) -> None:  # noqa: B027 - not everyone has something to load
+    def load(self) -> None:  # noqa: B027 - not every decider has something to load
         """Load what it needs, so that a missing model is reported before a video is processed. Raises `RvosError`."""
 
     def document(self) -> dict[str, Any]:
@@ -31,18 +31,18 @@ class Decider(ABC):
     @abstractmethod
     def decide(self, expression: str, album: Album) -> Decision | None:
         """The decision about the tracks of an album; None leaves it to the answers. The same album and expression give
-        the same decision. Raises `RvosError` if the model cannot be asked."""
+        the same decision. Raises `RvosError` if the model cannot answer."""
 
 
 class ModelDecider(Decider, Generic[Model]):
-    """A decider that asks a model. album: of its pictures; load: returns the model, called when it is first needed;
+    """A decider that asks a model. album: of its images; load: returns the model, called when it is first needed;
     identity: returns what a run records of it, as JSON values."""
 
     def __init__(
         self, config: Any, album: AlbumConfig, load: Callable[[], Model], identity: Callable[[], dict[str, Any]]
     ) -> None:
         self.config = config
-        self._picture_px = album.picture_px
+        self._image_px = album.picture_px
         self._load = load
         self._identity = identity
 

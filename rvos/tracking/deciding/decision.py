@@ -33,9 +33,9 @@ class QuestionRecord:
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
-        read = None if self.verdicts is None else {str(n): str(verdict) for n, verdict in self.verdicts.items()}
+        verdicts = None if self.verdicts is None else {str(n): str(verdict) for n, verdict in self.verdicts.items()}
         numbers = {str(number): track_id for number, track_id in self.numbers.items()}
-        return {**asdict(self), "frames": list(self.frames), "numbers": numbers, "verdicts": read}
+        return {**asdict(self), "frames": list(self.frames), "numbers": numbers, "verdicts": verdicts}
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Decision:
     verdicts: Mapping[int, Verdict]
     #: Track id -> [0, 1], how likely it is meant, if the decider says so.
     scores: Mapping[int, float] = field(default_factory=dict)
-    #: The questions, if a model was asked any.
-    asked: tuple[QuestionRecord, ...] = ()
+    #: The questions to a model, if there were any.
+    questions: tuple[QuestionRecord, ...] = ()
 
     @property
     def accepted(self) -> frozenset[int]:
@@ -72,14 +72,14 @@ class Decision:
 
     def document(self) -> dict[str, Any]:
         """As JSON values, for `result.json`."""
-        told: dict[str, Any] = {"tracks": {str(i): str(verdict) for i, verdict in sorted(self.verdicts.items())}}
+        document: dict[str, Any] = {"tracks": {str(i): str(verdict) for i, verdict in sorted(self.verdicts.items())}}
         if self.is_open:
-            told["left_to"] = "rules"
+            document["left_to"] = "rules"
         if self.scores:
-            told["scores"] = {str(i): round(score, 4) for i, score in sorted(self.scores.items())}
-        if self.asked:
-            told["questions"] = [asked.document() for asked in self.asked]
-        return told
+            document["scores"] = {str(i): round(score, 4) for i, score in sorted(self.scores.items())}
+        if self.questions:
+            document["questions"] = [record.document() for record in self.questions]
+        return document
 
     def _of(self, verdict: Verdict) -> frozenset[int]:
         return frozenset(i for i, held in self.verdicts.items() if held is verdict)

@@ -1,8 +1,8 @@
-"""The decider `mllm`: a multimodal language model is shown the tracks with numbers, and accepts or rejects each of them
-or is unsure. About each track that is unsure it is asked once more, with frames of that track alone.
+"""The decider `mllm`: a multimodal language model gets images of the numbered tracks, and accepts or rejects each track
+or is unsure. For each track of which it is unsure there is one more question, with frames of that track alone.
 
-After AgentRVOS (arXiv 2603.23489), whose prompts are not ours. Every question stands by itself: the model keeps nothing
-of earlier ones.
+After AgentRVOS (arXiv 2603.23489), whose prompts are not ours. Questions are independent: no question contains earlier
+ones or their answers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MllmConfig:
-    """How a multimodal language model is asked."""
+    """The numbers of the questions to a multimodal language model."""
 
     #: An image-text-to-text model of transformers: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder.
     model: str = ""
@@ -44,10 +44,10 @@ class MllmConfig:
 
 
 class Answerer(Protocol):
-    """A model that answers questions about pictures."""
+    """A model that answers questions about images."""
 
-    def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
-        """N pictures (h, w, 3) uint8 RGB and a question -> its answer, of at most `most_tokens` tokens."""
+    def answer(self, images: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
+        """N images (h, w, 3) uint8 RGB and a question -> its answer, of at most `most_tokens` tokens."""
         ...
 
 
@@ -57,41 +57,41 @@ class Mllm(ModelDecider[Answerer]):
     config: MllmConfig
 
     def decide(self, expression: str, album: Album) -> Decision | None:
-        """None for an album without tracks: nothing is asked."""
+        """None for an album without tracks, without a question to the model."""
         if not album.tracks:
             return None
         _LOG.info("'%s': asking which of %d tracks it means", expression, len(album.tracks))
         interview = _Interview(self._model, self.config)
         number_of = {track_id: number for number, track_id in enumerate(sorted(album.tracks), 1)}
-        held = dict.fromkeys(album.tracks, Verdict.UNSURE)
+        verdicts = dict.fromkeys(album.tracks, Verdict.UNSURE)
         pages = pages_of_all(album, self.config.frames)
         shown = [track_id for track_id in number_of if any(track_id in page.masks for page in pages)]
-        pictures = [self._numbered(page, number_of) for page in pages]
+        images = [self._numbered(page, number_of) for page in pages]
         numbers = {number_of[track_id]: track_id for track_id in shown}
-        question = question_of_all(expression, list(numbers), len(pictures))
-        held |= interview.ask([page.frame_index for page in pages], pictures, question, numbers)
+        question = question_of_all(expression, list(numbers), len(images))
+        verdicts |= interview.ask([page.frame_index for page in pages], images, question, numbers)
         for track_id in album.tracks:
-            if held[track_id] is Verdict.UNSURE:
-                held |= self._asked_alone(interview, expression, album, track_id, number_of[track_id])
-        decision = Decision(held, asked=tuple(interview.asked))
+            if verdicts[track_id] is Verdict.UNSURE:
+                verdicts |= self._ask_about_track(interview, expression, album, track_id, number_of[track_id])
+        decision = Decision(verdicts, questions=tuple(interview.questions))
         if decision.is_open:
             _LOG.warning("'%s': the model accepts no track and is unsure of some; the rules decide", expression)
         return decision
 
-    def _asked_alone(
+    def _ask_about_track(
         self, interview: _Interview, expression: str, album: Album, track_id: int, number: int
     ) -> dict[int, Verdict]:
-        pages, pictures = album.views(track_id, self.config.own_frames), []
+        pages, images = album.views(track_id, self.config.own_frames), []
         for page in pages:
-            plain = page.picture(self._picture_px)
+            plain = page.image(self._image_px)
             mask = page.mask(track_id, plain.shape[:2])
-            pictures += [draw_outlines(plain, {number: mask}), crop_around(plain, mask, self._picture_px)]
+            images += [draw_outlines(plain, {number: mask}), crop_around(plain, mask, self._image_px)]
         question = question_of_one(expression, number, len(pages))
-        return interview.ask([page.frame_index for page in pages], pictures, question, {number: track_id})
+        return interview.ask([page.frame_index for page in pages], images, question, {number: track_id})
 
     def _numbered(self, page: Page, number_of: dict[int, int]) -> np.ndarray:
         """(h, w, 3) uint8 RGB: a page with the outlines of all tracks that have a number."""
-        plain = page.picture(self._picture_px)
+        plain = page.image(self._image_px)
         size = plain.shape[0], plain.shape[1]
         masks = {number: page.mask(track_id, size) for track_id, number in number_of.items() if track_id in page.masks}
         return draw_outlines(plain, masks)
@@ -101,21 +101,21 @@ class _Interview:
     """The questions about one expression, up to the limit."""
 
     def __init__(self, model: Answerer, config: MllmConfig) -> None:
-        self.asked: list[QuestionRecord] = []
+        self.questions: list[QuestionRecord] = []
         self._model = model
         self._config = config
 
     def ask(
-        self, frames: Sequence[int], pictures: Sequence[np.ndarray], question: str, numbers: dict[int, int]
+        self, frames: Sequence[int], images: Sequence[np.ndarray], question: str, numbers: dict[int, int]
     ) -> dict[int, Verdict]:
         """Track id -> verdict. After an invalid answer the question is repeated once; {} if that fails too, or no
         question is left."""
         for text in (question, f"{question} {AGAIN}"):
-            if len(self.asked) >= self._config.questions:
+            if len(self.questions) >= self._config.questions:
                 return {}
-            answer = self._model.answer(pictures, text, self._config.tokens)
+            answer = self._model.answer(images, text, self._config.tokens)
             verdicts = read_verdicts(answer, list(numbers))
-            self.asked.append(QuestionRecord(tuple(frames), numbers, text, answer, verdicts))
+            self.questions.append(QuestionRecord(tuple(frames), numbers, text, answer, verdicts))
             if verdicts is not None:
                 return {numbers[number]: verdict for number, verdict in verdicts.items()}
         return {}

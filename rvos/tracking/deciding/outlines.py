@@ -1,4 +1,4 @@
-"""Pictures of tracks for a model that is asked about them: each track has an outline, and its number beside it.
+"""Images of tracks for a model that is asked about them: each track has an outline, and its number beside it.
 
 Outlines and numbers lie outside of all masks if there is room, so that they hide nothing of the tracks.
 """
@@ -31,9 +31,9 @@ COLOURS: tuple[tuple[str, Colour], ...] = (
 )
 """Name and value of the colour of each number, from 1 on, repeated. They are far apart, the first ones the farthest."""
 LINE_SHARE = 1 / 120
-"""Width of an outline, as a share of the short side of the picture; its dark rim is half as wide."""
+"""Width of an outline, as a share of the short side of the image; its dark rim is half as wide."""
 TEXT_SHARE = 1 / 16
-"""Height of a number, as a share of the short side of the picture."""
+"""Height of a number, as a share of the short side of the image."""
 LEAST_FREE = 1 / 3
 """An outline leaves out the pixels of other tracks if at least this share of it remains; else it is drawn over them."""
 AROUND = 0.25
@@ -46,33 +46,33 @@ def colour_of(number: int) -> tuple[str, Colour]:
     return COLOURS[(number - 1) % len(COLOURS)]
 
 
-def draw_outlines(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
-    """A copy of a picture, (h, w, 3) uint8 RGB, with numbered outlines. masks: number -> (h, w) bool, not empty."""
-    shown = picture.copy()
-    side = min(picture.shape[:2])
+def draw_outlines(image: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
+    """A copy of an image, (h, w, 3) uint8 RGB, with numbered outlines. masks: number -> (h, w) bool, not empty."""
+    drawn = image.copy()
+    side = min(image.shape[:2])
     line, rim = max(2, round(side * LINE_SHARE)), max(1, round(side * LINE_SHARE / 2))
-    every = np.logical_or.reduce([np.zeros(picture.shape[:2], bool), *masks.values()])
-    bands = {number: _band(mask, every, line) for number, mask in masks.items()}
+    all_masks = np.logical_or.reduce([np.zeros(image.shape[:2], bool), *masks.values()])
+    bands = {number: _band(mask, all_masks, line) for number, mask in masks.items()}
     for mask in masks.values():
-        shown[_grown(mask, line + rim) & ~every] = DARK
+        drawn[_grown(mask, line + rim) & ~all_masks] = DARK
     for number, band in bands.items():
-        shown[band] = colour_of(number)[1]
-    taken = np.logical_or.reduce([every, *bands.values()])
+        drawn[band] = colour_of(number)[1]
+    taken = np.logical_or.reduce([all_masks, *bands.values()])
     for number, mask in masks.items():
         tag = _Tag.of(number, max(12, round(side * TEXT_SHARE)))
         top, left = _place(tag, mask, taken)
-        tag.stamp(shown, top, left)
+        tag.stamp(drawn, top, left)
         taken[top : top + tag.height, left : left + tag.width] = True
-    return shown
+    return drawn
 
 
-def crop_around(picture: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
-    """A close-up: the part of a picture around a mask (h, w) bool, not empty, with a margin of `AROUND`, and a short
+def crop_around(image: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
+    """A close-up: the part of an image around a mask (h, w) bool, not empty, with a margin of `AROUND`, and a short
     side of `short_side` pixels (see `fitted`)."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     room = max(4, round(AROUND * max(bottom - top, right - left)))
-    return fitted(picture[max(0, top - room) : bottom + room, max(0, left - room) : right + room], short_side)
+    return fitted(image[max(0, top - room) : bottom + room, max(0, left - room) : right + room], short_side)
 
 
 def _grown(mask: np.ndarray, by: int) -> np.ndarray:
@@ -80,10 +80,10 @@ def _grown(mask: np.ndarray, by: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), disc) > 0
 
 
-def _band(mask: np.ndarray, every: np.ndarray, width: int) -> np.ndarray:
+def _band(mask: np.ndarray, all_masks: np.ndarray, width: int) -> np.ndarray:
     """(h, w) bool: the outline of a mask, without the pixels of other masks if enough of it remains."""
     around = _grown(mask, width) & ~mask
-    free = around & ~every
+    free = around & ~all_masks
     return free if np.count_nonzero(free) >= LEAST_FREE * np.count_nonzero(around) else around
 
 
@@ -112,17 +112,17 @@ class _Tag:
     def height(self) -> int:
         return self.letters[1] + 2 * self.pad
 
-    def stamp(self, picture: np.ndarray, top: int, left: int) -> None:
+    def stamp(self, image: np.ndarray, top: int, left: int) -> None:
         """Draw it with a dark rim; the number is black or white, whichever has more contrast."""
         colour = colour_of(self.number)[1]
-        plate = picture[top : top + self.height, left : left + self.width]
+        plate = image[top : top + self.height, left : left + self.width]
         plate[:] = DARK
         plate[1:-1, 1:-1] = colour
         luminance = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
         ink = DARK if luminance > 110 else (255, 255, 255)
         at = left + self.pad, top + self.height - self.pad
         thickness = _thickness(self.letters[1])
-        cv2.putText(picture, str(self.number), at, cv2.FONT_HERSHEY_SIMPLEX, self.scale, ink, thickness, cv2.LINE_AA)
+        cv2.putText(image, str(self.number), at, cv2.FONT_HERSHEY_SIMPLEX, self.scale, ink, thickness, cv2.LINE_AA)
 
 
 def _thickness(height: int) -> int:
@@ -130,7 +130,7 @@ def _thickness(height: int) -> int:
 
 
 def _place(tag: _Tag, mask: np.ndarray, taken: np.ndarray) -> tuple[int, int]:
-    """(top, left) of a tag near a mask, inside the picture, where it covers the fewest pixels of `taken`."""
+    """(top, left) of a tag near a mask, inside the image, where it covers the fewest pixels of `taken`."""
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

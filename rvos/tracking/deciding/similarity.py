@@ -1,5 +1,5 @@
 """The decider `similarity`: SpARC (SafaRi, ECCV 2024), applied to video. Each track is shown in a red box on several
-frames, and an image-text scorer such as CLIP or SigLIP tells how well the words fit.
+frames, and an image-text scorer such as CLIP or SigLIP scores how well the words fit.
 
 The score of a phrase is a softmax over all tracks of the video, of the mean of each track's logits over its frames.
 Words of place ("on the left") can be judged only among tracks that are seen on the same frame. There the rules of SpARC
@@ -27,7 +27,7 @@ SPARC = SparcConfig()
 
 @dataclass(frozen=True)
 class SimilarityConfig:
-    """How an image-text scorer is asked."""
+    """The numbers of the decisions by an image-text scorer."""
 
     #: CLIP, SigLIP or SigLIP 2: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder; several separated by commas.
     model: str = ""
@@ -41,7 +41,7 @@ class SimilarityConfig:
 
 
 class Similarity(ModelDecider[Scorer]):
-    """Asks an image-text scorer."""
+    """Decides by the scores of an image-text scorer."""
 
     config: SimilarityConfig
 
@@ -50,34 +50,34 @@ class Similarity(ModelDecider[Scorer]):
         if not album.tracks:
             return None
         tracks, question = sorted(album.tracks), question_of(expression, SPARC)
-        looks = self._looks(question, album, tracks)
-        scores = placed(question, album, tracks, looks, self._picture_px)
+        appearance_probs = self._appearance_probs(question, album, tracks)
+        scores = probabilities_with_place(question, album, tracks, appearance_probs, self._image_px)
         if question.caption:
-            scores = reweighted(scores, looks[question.caption] ** SPARC.caption_weight)
+            scores = reweighted(scores, appearance_probs[question.caption] ** SPARC.caption_weight)
         accepted = scores >= self.config.reject * scores.max()
         verdicts = [Verdict.ACCEPT if one else Verdict.REJECT for one in accepted]
-        told = dict(zip(tracks, scores.tolist(), strict=True))
-        return Decision(dict(zip(tracks, verdicts, strict=True)), told)
+        score_of = dict(zip(tracks, scores.tolist(), strict=True))
+        return Decision(dict(zip(tracks, verdicts, strict=True)), score_of)
 
-    def _looks(self, question: Question, album: Album, tracks: Sequence[int]) -> dict[str, np.ndarray]:
+    def _appearance_probs(self, question: Question, album: Album, tracks: Sequence[int]) -> dict[str, np.ndarray]:
         """Text -> (N,) softmax over the tracks, of the mean of their logits."""
         texts = list(dict.fromkeys(question.texts))
-        asked = [SPARC.template.format(text) for text in texts]
+        prompts = [SPARC.template.format(text) for text in texts]
         means = []
         for track_id in tracks:
-            pictures = [self._boxed(page, track_id) for page in album.views(track_id, self.config.frames)]
-            logits = np.asarray(self._model.scores(pictures, asked), np.float64)
-            if logits.shape != (len(pictures), len(texts)) or not np.isfinite(logits).all():
-                wanted = len(pictures), len(texts)
-                raise ValueError(f"Scorer: expected finite scores of shape {wanted}, got {logits.shape}")
+            images = [self._boxed(page, track_id) for page in album.views(track_id, self.config.frames)]
+            logits = np.asarray(self._model.scores(images, prompts), np.float64)
+            if logits.shape != (len(images), len(texts)) or not np.isfinite(logits).all():
+                expected = len(images), len(texts)
+                raise ValueError(f"Scorer: expected finite scores of shape {expected}, got {logits.shape}")
             means.append(logits.mean(0))
         return dict(zip(texts, softmax(np.stack(means)).T, strict=True))
 
     def _boxed(self, page: Page, track_id: int) -> np.ndarray:
         """(h, w, 3) uint8 RGB: a page with a track in a red box, blurred outside of it."""
-        picture = page.picture(self._picture_px)
-        box = page.box(track_id, (picture.shape[0], picture.shape[1]))
-        return next(show_proposals(picture, np.array([box], np.float64), SPARC.style))
+        image = page.image(self._image_px)
+        box = page.box(track_id, (image.shape[0], image.shape[1]))
+        return next(show_proposals(image, np.array([box], np.float64), SPARC.style))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -86,23 +86,27 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return odds / odds.sum(0)
 
 
-def placed(
-    question: Question, album: Album, tracks: Sequence[int], looks: Mapping[str, np.ndarray], side_px: int
+def probabilities_with_place(
+    question: Question, album: Album, tracks: Sequence[int], appearance_probs: Mapping[str, np.ndarray], side_px: int
 ) -> np.ndarray:
     """(N,) summing to one: how likely each track is meant, by its appearance and its place.
 
-    looks: phrase -> (N,) summing to one; side_px: short side of the pictures that places are measured on.
+    appearance_probs: phrase -> (N,) summing to one; side_px: short side of the images that places are measured on.
     """
-    own = looks[question.referent.phrase] if question.referent.phrase else np.full(len(tracks), 1 / len(tracks))
+    own = (
+        appearance_probs[question.referent.phrase]
+        if question.referent.phrase
+        else np.full(len(tracks), 1 / len(tracks))
+    )
     if not question.referent.is_spatial:
         return own
     total, frames = np.zeros(len(tracks)), np.zeros(len(tracks))
     for page in album.pages.values():
         seen = [position for position, track_id in enumerate(tracks) if track_id in page.masks]
-        size = page.picture(side_px).shape[:2]
+        size = page.image(side_px).shape[:2]
         boxes = np.array([page.box(tracks[position], (size[0], size[1])) for position in seen], np.float64)
-        here = {text: _shares(of_all[seen]) for text, of_all in looks.items()}
-        shares = compose(question.referent, boxes, (size[0], size[1]), here, SPARC.spatial)
+        probs_on_page = {text: _shares(probs[seen]) for text, probs in appearance_probs.items()}
+        shares = compose(question.referent, boxes, (size[0], size[1]), probs_on_page, SPARC.spatial)
         total[seen] += own[seen].sum() * shares
         frames[seen] += 1
     return _shares(total / np.maximum(frames, 1))

@@ -15,22 +15,22 @@ AGAIN = "Your last answer was not that JSON object. Answer with the JSON object 
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
-def question_of_all(expression: str, numbers: Sequence[int], pictures: int) -> str:
-    """Which of the numbered objects are meant, with `pictures` pictures of the whole video. numbers: of the
+def question_of_all(expression: str, numbers: Sequence[int], image_count: int) -> str:
+    """Which of the numbered objects are meant, with `image_count` images of the whole video. numbers: of the
     outlines."""
     return (
-        f"{_pictures(pictures)} of one video, in order. {_outlined(numbers)} "
+        f"{_image_count_text(image_count)} of one video, in order. {_outlines_text(numbers)} "
         f'Which of them does this expression mean: "{_plain(expression)}"? '
-        f"It may mean one, several or none. {_wanted(numbers)}"
+        f"It may mean one, several or none. {_answer_format(numbers)}"
     )
 
 
 def question_of_one(expression: str, number: int, frames: int) -> str:
     """Whether one object is meant, with frames of that object alone, each shown whole and as a close-up."""
     return (
-        f"{_pictures(2 * frames)} of one video, in order: a frame with one object outlined, number {number} "
+        f"{_image_count_text(2 * frames)} of one video, in order: a frame with one object outlined, number {number} "
         f"({colour_of(number)[0]}), then the object from near without the outline{', and so on' * (frames > 1)}. "
-        f'Does this expression mean that object: "{_plain(expression)}"? {_wanted([number])}'
+        f'Does this expression mean that object: "{_plain(expression)}"? {_answer_format([number])}'
     )
 
 
@@ -41,15 +41,15 @@ def read_verdicts(answer: str, numbers: Sequence[int]) -> dict[int, Verdict] | N
     text = answer.strip()
     fenced = _FENCED.fullmatch(text)
     try:
-        told = json.loads(fenced[1] if fenced else text, object_pairs_hook=_without_repetition)
+        parsed = json.loads(fenced[1] if fenced else text, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError):
         return None
-    known, words = {str(number): number for number in numbers}, set(Verdict)
-    if not isinstance(told, dict) or not told or not told.keys() <= known.keys():
+    number_of, words = {str(number): number for number in numbers}, set(Verdict)
+    if not isinstance(parsed, dict) or not parsed or not parsed.keys() <= number_of.keys():
         return None
-    if not all(isinstance(word, str) and word in words for word in told.values()):
+    if not all(isinstance(word, str) and word in words for word in parsed.values()):
         return None
-    return {number: Verdict(told.get(key, Verdict.UNSURE)) for key, number in known.items()}
+    return {number: Verdict(parsed.get(key, Verdict.UNSURE)) for key, number in number_of.items()}
 
 
 def _without_repetition(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
@@ -58,18 +58,18 @@ def _without_repetition(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
     return dict(pairs)
 
 
-def _pictures(count: int) -> str:
+def _image_count_text(count: int) -> str:
     return "This is a picture" if count == 1 else f"These are {count} pictures"
 
 
-def _outlined(numbers: Sequence[int]) -> str:
-    told = [f"{number} ({colour_of(number)[0]})" for number in numbers]
-    if len(told) == 1:
-        return f"One object is outlined and numbered: {told[0]}."
-    return f"Objects are outlined and numbered: {', '.join(told)}."
+def _outlines_text(numbers: Sequence[int]) -> str:
+    labels = [f"{number} ({colour_of(number)[0]})" for number in numbers]
+    if len(labels) == 1:
+        return f"One object is outlined and numbered: {labels[0]}."
+    return f"Objects are outlined and numbered: {', '.join(labels)}."
 
 
-def _wanted(numbers: Sequence[int]) -> str:
+def _answer_format(numbers: Sequence[int]) -> str:
     form = ", ".join(f'"{number}": VERDICT' for number in numbers)
     return (
         f"Answer with one JSON object and nothing else: {{{form}}}, where VERDICT is "

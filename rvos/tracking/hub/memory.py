@@ -34,7 +34,7 @@ class FrameMemory:
     index: int
     #: (1, 1, C) float32, the object pointer.
     pointer: np.ndarray
-    #: (P, 1, c) or (1, P, c), as the network has it, for P positions in the picture: float32, or the bits of bfloat16
+    #: (P, 1, c) or (1, P, c), as the network has it, for P positions in the image: float32, or the bits of bfloat16
     #: as int16. None if only the pointer is in reach.
     features: np.ndarray | None
 

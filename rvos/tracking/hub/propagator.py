@@ -42,7 +42,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network's encoder makes of a picture."""
+    """What the network's encoder makes of an image."""
 
     pixels: Tensor
     features: Any
@@ -84,7 +84,7 @@ class MaskPropagator:
         return self._resized(logits, size) > 0
 
     def probs(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Log-odds at the network's own size -> probabilities (h, w) float32 in a picture of `size`."""
+        """Log-odds at the network's own size -> probabilities (h, w) float32 in an image of `size`."""
         return 1 / (1 + np.exp(-np.clip(self._resized(logits, size), -60, 60)))
 
     def _resized(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -110,7 +110,7 @@ class MaskPropagator:
             return self.network.model(inference_session=session, frame_idx=index, frame=seen.pixels), session
 
     def seen(self, view: View) -> Seen:
-        """The picture encoded by the network. Ask by `view.once`: objects and expressions share it."""
+        """The image encoded by the network. Ask by `view.once`: objects and expressions share it."""
         pixels = self.network.preprocess(view.frame.image.copy())["pixel_values"]  # torch needs a writable array
         with self.network.inference():
             outputs = self.network.model.get_image_features(pixels, return_dict=True)

@@ -62,9 +62,9 @@ class HubTracks(TracksTracker):
     def document(self) -> dict[str, Any]:
         return {**super().document(), **self.handle.document()}
 
-    def asks(self, state: TracksState) -> bool:
+    def needs_answer(self, state: TracksState) -> bool:
         """Also if the presence is unknown, as after a cut: the network may find tracks in the new scene."""
-        return super().asks(state if state.presence.weight else replace(state, tracks=()))
+        return super().needs_answer(state if state.presence.weight else replace(state, tracks=()))
 
     def _learn(self, view: View, placed: Sequence[PlacedTrack], region_of: Mapping[int, Region]) -> list[PlacedTrack]:
         """The network follows the tracks most likely meant, which come first, and forgets the others."""

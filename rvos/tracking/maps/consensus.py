@@ -74,7 +74,7 @@ class Classifier:
 
 
 def scores_of_all(view: View, classifiers: Sequence[Classifier]) -> list[np.ndarray]:
-    """`Classifier.scores` of several classifiers on the whole picture, whose features are computed once for all of
+    """`Classifier.scores` of several classifiers on the whole image, whose features are computed once for all of
     them."""
     features = view.once(pixel_features)
     size, count = features.shape[:2], len(classifiers)

@@ -3,7 +3,7 @@ appearance.
 
 A dense model errs cell by cell, and its maps are coarse. Two pixel classifiers are trained while the video is watched
 (`consensus`): one on the answers, one on what was shown and its surroundings. The map is combined with their scores and
-aligned with the edges of the picture. Candidates, which other models draw themselves, are left as they are.
+aligned with the edges of the image. Candidates, which other models draw themselves, are left as they are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rvos.tracking.maps.consensus import (
 from rvos.view.frame_view import View
 
 FILTER_EPS = 1e-4
-"""Variance of the picture below which a window counts as of one colour."""
+"""Variance of the image below which a window counts as of one colour."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Steadier:
         self, view: View, answers: Sequence[MaskAnswer], memories: Sequence[MapMemory]
     ) -> list[AnswerMap]:
         """The maps of the answers of several expressions, each with its own memory. The memories learn from them one by
-        one; then all classifiers are scored on the picture together."""
+        one; then all classifiers are scored on the image together."""
         c = self.config
         maps, learned = (
             [(answer.log_odds(work_size(view)) / c.temperature).astype(np.float32) for answer in answers],

@@ -1,8 +1,7 @@
-"""The motion of the camera between two frames: the similarity transform that most of the picture's optical flow agrees
-on.
+"""The motion of the camera between two frames: the similarity transform that fits most of the optical flow.
 
-What moves by itself is an outlier (RANSAC, Fischler and Bolles, 1981, as OpenCV computes it), as long as it fills less
-than half of the picture.
+Objects that move by themselves are outliers (RANSAC, Fischler and Bolles, 1981, as OpenCV computes it), as long as they
+fill less than half of the image.
 """
 
 from __future__ import annotations
@@ -15,12 +14,14 @@ from rvos.view.frame_view import View
 
 GRID_PX = 8
 """Distance between the pixels whose flow is used, at work size."""
-LEAST_TRUST = 0.3
+MIN_TRUST = 0.3
 """Flow that is trusted less is not used."""
-LEAST_VOTES = 12
+MIN_POINTS = 12
+"""With fewer points of trusted flow the camera counts as still."""
 INLIER_PX = 0.7
+"""Largest distance between the flow of a point and the transform for the point to be an inlier, at work size."""
 
-STILL = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 def camera_motion(view: View) -> np.ndarray:
@@ -30,17 +31,17 @@ def camera_motion(view: View) -> np.ndarray:
     The identity on the first frame, across a cut, and if too little of the flow can be trusted.
     """
     if view.before is None or view.cut:
-        return STILL
+        return IDENTITY
     height, width = work_size(view)
     rows, columns = np.mgrid[GRID_PX // 2 : height : GRID_PX, GRID_PX // 2 : width : GRID_PX]
-    trusted = view.once(flow_trust)[rows, columns] > LEAST_TRUST
+    trusted = view.once(flow_trust)[rows, columns] > MIN_TRUST
     now = np.stack([columns, rows], axis=-1)[trusted].astype(np.float32)
-    if len(now) < LEAST_VOTES:
-        return STILL
+    if len(now) < MIN_POINTS:
+        return IDENTITY
     before = now + view.once(work_flow)[rows, columns][trusted]
     cv2.setRNGSeed(0)  # the same frames give the same motion
     moved, _ = cv2.estimateAffinePartial2D(before, now, method=cv2.RANSAC, ransacReprojThreshold=INLIER_PX)
-    return STILL if moved is None else moved
+    return IDENTITY if moved is None else moved
 
 
 def zoom_of(motion: np.ndarray) -> float:
@@ -53,7 +54,7 @@ def roll_of(motion: np.ndarray) -> float:
     return float(np.arctan2(motion[1, 0], motion[0, 0]))
 
 
-def moved_point(motion: np.ndarray, x: float, y: float) -> tuple[float, float]:
+def transform_point(motion: np.ndarray, x: float, y: float) -> tuple[float, float]:
     """The point (x, y) after a transform."""
     new_x, new_y = motion @ (x, y, 1.0)
     return float(new_x), float(new_y)

@@ -120,14 +120,14 @@ def test_without_a_masker_the_packaged_one_draws(
     assert asked == ["photo"]
 
 
-def test_what_is_understood_is_told_where_rules_read_it(named: Callable[[str], str]) -> None:
+def test_understanding_is_reported_if_rules_parse_it(named: Callable[[str], str]) -> None:
     for model in ("sam3", "owlv2+sam2"):
         (told,) = understood(resolve_model(named(model), "cpu"), ["the dog left of the car"]) or [{}]
         assert "dog" in json.dumps(told) and "car" in json.dumps(told)
     assert understood(resolve_model(named("clipseg"), "cpu"), ["the dog"]) is None
 
 
-def test_words_are_asked_of_the_detector_and_classes_are_not(named: Callable[[str], str]) -> None:
+def test_words_are_queries_of_the_detector_and_classes_are_not(named: Callable[[str], str]) -> None:
     words, classes = (resolve_model(named(model), "cpu") for model in ("owlv2+sam2", "detr+sam2"))
     assert unseen_words(words, ["the zebra"]) == [] and unseen_words(classes, ["the gizmo"]) == ["gizmo"]
 
@@ -168,7 +168,7 @@ def test_half_precision_is_for_cuda(named: Callable[[str], str]) -> None:
         resolve_model(named("clipseg"), "cpu", "bf16")
 
 
-def test_a_network_of_another_kind_is_told(tmp_path: Path) -> None:
+def test_a_network_of_another_kind_is_reported(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ConfigError, match=r"expected one of .*clipseg.* got .*, which is a 'bert'"):
         resolve_model(f"hub:{tmp_path}")

@@ -20,7 +20,7 @@ def no_weights(name: str) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam_hq", "sam2", "edgetam"])
-def test_all_that_is_drawn_of_a_box_is_drawn_alike_whatever_else_is_asked(kind: str, tmp_path: Path) -> None:
+def test_masks_of_a_box_do_not_depend_on_other_boxes(kind: str, tmp_path: Path) -> None:
     masker = resolve_masker(f"hub:{WRITERS[kind](tmp_path)}", "cpu", "fp32", no_weights)
     image = np.random.default_rng(0).integers(0, 255, (48, 80, 3), dtype=np.uint8)
     encoded = masker.encode_image(image)
@@ -40,7 +40,7 @@ def test_all_that_is_drawn_of_a_box_is_drawn_alike_whatever_else_is_asked(kind: 
         ("photo", CheckpointError, "weights 'photo': not here"),
     ],
 )
-def test_a_masker_that_cannot_be_had_is_told(name: str, kind: type[RvosError], message: str) -> None:
+def test_a_masker_that_cannot_be_loaded_is_reported(name: str, kind: type[RvosError], message: str) -> None:
     with pytest.raises(kind, match=message):
         resolve_masker(name, "cpu", "fp32", no_weights)
 

@@ -104,7 +104,7 @@ def test_when_an_answer_is_no_target(name: str, pixels: int, presence: float, fo
     assert (got["gIoU"], got["T-acc"]) == found and got["N-acc"] is None
 
 
-def test_no_target_is_right_when_absent_and_wrong_when_asked_in_vain() -> None:
+def test_no_target_expressions_are_right_only_if_judged_absent() -> None:
     nothing = np.zeros((48, 64), bool)
     assert figures("rela", ~nothing, nothing, presence=0.1)["gIoU"] == 1
     score = ProtocolScore(PROTOCOLS["rela"])
@@ -185,7 +185,7 @@ def test_parity_grefcoco_mini(shared_dir: Path) -> None:
 
 
 @pytest.mark.shared
-def test_a_way_through_480_px_changes_refcoco_mini_little(shared_dir: Path) -> None:
+def test_resizing_through_480_px_changes_refcoco_mini_little(shared_dir: Path) -> None:
     """The whole of `lavt` and `cgformer`, with their resizing, stays within 0.02 of the figures of the masks."""
     folder = shared_dir / "parity/metrics/refcoco_mini"
     wanted = json.loads((folder / "values.json").read_text())

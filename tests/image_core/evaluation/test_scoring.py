@@ -57,13 +57,13 @@ def test_figures() -> None:
     assert report["families"]["none"]["mIoU"] is None
 
 
-def test_the_first_pictures_alone() -> None:
+def test_only_the_first_images_are_scored() -> None:
     assert evaluate_images(answers, SAMPLES, 1)["expressions"] == 2
     assert evaluate_images(answers, SAMPLES, 99)["expressions"] == 6
     assert [s.sample_id for s in with_questions(SAMPLES, 2)] == ["picture 0", "picture 1"]
 
 
-def test_shuffled_expressions_are_those_of_the_next_picture() -> None:
+def test_shuffled_expressions_are_those_of_the_next_image() -> None:
     shuffled = list(with_questions(SAMPLES, None, shuffled=True))
     assert [s.expressions for s in shuffled] == [("left", "left"), ("all",), ("top", "nothing", "top")]
     for own, other in zip(SAMPLES, shuffled, strict=True):  # pictures, truth and families stay
@@ -72,7 +72,7 @@ def test_shuffled_expressions_are_those_of_the_next_picture() -> None:
     assert [s.expressions for s in with_questions(SAMPLES, 2, shuffled=True)] == [("left", "left"), ("top",)]
 
 
-def test_shuffled_figures_are_against_each_pictures_own_truth() -> None:
+def test_shuffled_figures_are_against_each_images_own_truth() -> None:
     seen: list[tuple[str, ...]] = []
 
     def remember(sample: ImageSample) -> Sequence[MaskAnswer]:
@@ -86,16 +86,16 @@ def test_shuffled_figures_are_against_each_pictures_own_truth() -> None:
     assert report["N-acc"] == pytest.approx(1 / 2)
 
 
-def test_one_picture_has_nobody_to_change_with() -> None:
+def test_one_image_cannot_be_shuffled() -> None:
     with pytest.raises(ConfigError, match="expected 2 pictures or more, got 1"):
         list(with_questions(SAMPLES, 1, shuffled=True))
 
 
-def test_pictures_without_expressions_are_left_out() -> None:
+def test_images_without_expressions_are_left_out() -> None:
     assert [s.sample_id for s in with_questions([sample(7, {}), *SAMPLES], 2)] == ["picture 0"]
 
 
-def test_shuffled_expressions_pass_over_pictures_without_expressions() -> None:
+def test_shuffling_skips_images_without_expressions() -> None:
     silent = sample(7, {})
     came = list(with_questions([SAMPLES[0], silent, SAMPLES[1], silent], None, shuffled=True))
     assert [s.expressions for s in came] == [("left", "left"), ("top",)]

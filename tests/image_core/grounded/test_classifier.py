@@ -55,7 +55,7 @@ def weights(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
-def test_it_says_what_the_network_says_of_each_crop(network: torch.nn.Module, weights: Path) -> None:
+def test_it_returns_the_probabilities_of_each_crop(network: torch.nn.Module, weights: Path) -> None:
     classifier = EfficientNetLite2(weights, device="cpu")
     boxes = [(0.0, 0.0, 60.0, 40.0), (10.2, 5.9, 29.5, 30.0), (50.0, 30.0, 90.0, 99.0)]
     rows = classifier.classify(IMAGE, boxes)

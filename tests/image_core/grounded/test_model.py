@@ -146,7 +146,7 @@ def test_what_each_kind_of_expression_means(expression: str, names: str) -> None
     assert sorted(meant(answer)) in allowed, [(c.likelihood, c.box_xyxy) for c in answer.candidates]
 
 
-def test_each_part_is_asked_once_and_expressions_together_are_as_apart() -> None:
+def test_each_part_runs_once_and_expressions_do_not_affect_each_other() -> None:
     scene, expressions = street(), ["the camel", "both dogs", "the car left of the man in red", "the rope"]
     together = Grounded(scene, scene, scene).segment(scene.picture(), expressions)
     assert scene.asked == ["detect", "masks", "classify"]
@@ -215,7 +215,7 @@ def test_a_colour_of_a_detail_fills_very_little() -> None:
     assert shirt.presence < 0.5 and none.presence < 0.5
 
 
-def test_a_classifier_that_is_sure_of_another_animal_is_heard() -> None:
+def test_a_classifier_that_is_sure_of_another_animal_overrules_the_detector() -> None:
     scene = Scripted([Drawn((50, 20, 150, 100), WHITE, "sheep", 0.95, HUSKY)])
     sheep, dog = Grounded(scene, scene, scene).segment(scene.picture(), ["the sheep", "the dog"])
     assert sheep.presence < 0.5 < dog.presence
@@ -243,7 +243,7 @@ def test_the_leftmost_is_the_leftmost_however_small() -> None:
     assert dog.candidates[0].box_xyxy == (60, 10, 200, 110)
 
 
-def test_two_boxes_of_one_thing_are_one_candidate_with_both_names() -> None:
+def test_two_boxes_of_one_object_are_one_candidate_with_both_names() -> None:
     scene = Scripted([Drawn((50, 20, 150, 100), WHITE, "sheep"), Drawn((51, 20, 150, 100), WHITE, "dog", 0.6)])
     answers = Grounded(scene, scene).segment(scene.picture(), ["the dog", "the sheep", "two dogs"])
     assert [len(answer.candidates) for answer in answers] == [1, 1, 1]
@@ -273,7 +273,7 @@ def workshop() -> Asked:
     )
 
 
-def test_a_detector_that_is_asked_with_words_knows_every_noun() -> None:
+def test_an_open_vocabulary_detector_knows_every_noun() -> None:
     scene = workshop()
     expressions = ["the red vise", "the vise next to the anvil", "the anvil", "the lathe"]
     model = Grounded(scene, scene)
@@ -294,7 +294,7 @@ def test_a_detector_that_is_asked_with_words_knows_every_noun() -> None:
         ]
 
 
-def test_a_scorer_tells_apart_what_nothing_else_does() -> None:
+def test_a_scorer_separates_candidates_that_nothing_else_does() -> None:
     class LikesTheSecond:
         def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
             assert texts == ["a photo of car with dented door"] and len(images) == 2
@@ -311,7 +311,7 @@ def test_an_empty_scene_has_no_candidates() -> None:
     assert answer.candidates == () and answer.presence == 0 and scene.asked == ["detect"]
 
 
-def test_what_nothing_can_tell_is_named_once() -> None:
+def test_a_property_that_nothing_can_judge_is_reported_once() -> None:
     scene = street()
     model = Grounded(scene, scene, scene)
     assert unseen_words(model, ["the rope", "a black rope", "the dog", "the tall one"]) == ["rope"]
@@ -341,6 +341,6 @@ def test_numbers_are_checked() -> None:
         GroundedConfig(most_boxes=0)
 
 
-def test_of_equals_one_is_drawn() -> None:
+def test_the_first_of_equal_scores_is_chosen() -> None:
     assert (pairwise_likelihoods(np.array([0.4, 0.4, 0.2])) >= 0.5).tolist() == [True, False, False]
     assert pairwise_likelihoods(np.array([0.0, 0.0])).tolist() == [0.0, 0.0]

@@ -67,7 +67,7 @@ def test_attention_to_cells_is_plain_attention() -> None:
 
 
 @pytest.mark.parametrize("size", [(128, 128), (64, 256), (300, 41), (1, 1), (2, 900)])
-def test_masks_have_the_pictures_size_and_are_those_of_their_boxes_alone(
+def test_masks_have_the_size_of_the_image_and_depend_on_their_boxes_alone(
     files: tuple[Path, Path], size: tuple[int, int]
 ) -> None:
     height, width = size
@@ -83,7 +83,7 @@ def test_masks_have_the_pictures_size_and_are_those_of_their_boxes_alone(
 
 
 @torch.inference_mode()
-def test_a_coarse_cell_is_heard_as_all_that_it_stands_for() -> None:
+def test_a_coarse_cell_has_the_weight_of_all_cells_it_replaces() -> None:
     torch.manual_seed(0)
     attention = Attention(32, 16)
     tokens, cells = torch.randn(3, 7, 32), torch.randn(1, 50, 32)
@@ -95,7 +95,7 @@ def test_a_coarse_cell_is_heard_as_all_that_it_stands_for() -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("rows", [4, 3])
-def test_coarse_padding_is_heard_as_the_square_that_it_fills(files: tuple[Path, Path], rows: int) -> None:
+def test_coarse_padding_has_the_weight_of_the_square_it_fills(files: tuple[Path, Path], rows: int) -> None:
     """Below a wide picture, cells of which four are one and the same, at one place."""
     decoder = read_decoder(files[1]).eval()
     decoder.frequencies.zero_()
@@ -112,7 +112,7 @@ def test_coarse_padding_is_heard_as_the_square_that_it_fills(files: tuple[Path, 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("pads", [False, True])
-def test_pictures_are_scaled_normalised_and_padded(files: tuple[Path, Path], pads: bool) -> None:
+def test_images_are_scaled_normalised_and_padded(files: tuple[Path, Path], pads: bool) -> None:
     encoder, decoder = read_encoder(files[0]).eval(), read_decoder(files[1]).eval()
     image = picture(72, SIDE_PX)
     pixels = torch.from_numpy(((image - MEAN) / DEVIATION).transpose(2, 0, 1))[None]
@@ -126,7 +126,7 @@ def test_pictures_are_scaled_normalised_and_padded(files: tuple[Path, Path], pad
     assert quality == pytest.approx(float(overlap.clamp(0, 1)), abs=1e-4)
 
 
-def test_all_that_is_drawn_of_a_box_has_its_mask_among_it(files: tuple[Path, Path]) -> None:
+def test_the_best_mask_of_a_box_is_among_all_its_masks(files: tuple[Path, Path]) -> None:
     network, image, boxes = MobileSam(*files, device="cpu"), picture(72, 96), [(16.0, 8.0, 80.0, 50.0), (2, 2, 40, 60)]
     drawn = network.predict_masks(network.encode_image(image), boxes)
     assert [len(each) for each in drawn] == [3, 3]

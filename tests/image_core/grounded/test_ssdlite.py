@@ -44,7 +44,7 @@ def test_an_anchor_that_speaks_for_a_class_is_the_detection(tmp_path: Path) -> N
         ((110, 50), [(0, 0, 50, 110), (0, 0, 50, 50), (0, 30, 50, 80), (0, 60, 50, 110)]),
     ],
 )
-def test_windows_cover_the_picture(size: tuple[int, int], expected: list[tuple[int, int, int, int]]) -> None:
+def test_windows_cover_the_image(size: tuple[int, int], expected: list[tuple[int, int, int, int]]) -> None:
     assert windows(*size, max_squares=6) == expected
     assert len(windows(9, 10_000, max_squares=6)) == 7
 

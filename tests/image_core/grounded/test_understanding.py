@@ -64,7 +64,7 @@ def test_whose_the_colours_are(expression: str, own: list[str], worn: list[str],
         *(("one of the two dogs", False, None), ("a girl holding two phones", False, None), ("everyone", True, None)),
     ],
 )
-def test_how_many_are_meant(expression: str, several: bool, count: int | None) -> None:
+def test_the_number_of_targets(expression: str, several: bool, count: int | None) -> None:
     understood = understand(expression)
     assert (understood.several, understood.count) == (several, count)
 

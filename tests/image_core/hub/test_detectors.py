@@ -59,7 +59,7 @@ def test_classes_are_spelt_as_coco_spells_them(kind: str, tmp_path: Path) -> Non
     assert detector.detect(PICTURE, 1.0).boxes_xyxy.shape == (0, 4)
 
 
-def test_the_backbone_sees_a_picture_once(tmp_path: Path) -> None:
+def test_the_backbone_runs_once_per_image(tmp_path: Path) -> None:
     detector = read_detector(find_source(str(WRITERS["grounding_dino"](tmp_path))), Placement("cpu"))
     assert isinstance(detector, OpenVocabularyDetector)
     seen = []
@@ -70,7 +70,7 @@ def test_the_backbone_sees_a_picture_once(tmp_path: Path) -> None:
     assert len(seen) == 2, "nothing is kept from one picture to the next"
 
 
-def test_what_is_computed_once_is_not_changed_by_who_asks() -> None:
+def test_a_cached_result_is_not_changed_by_callers() -> None:
     class Listing(torch.nn.Module):
         def forward(self, start: int) -> list[int]:
             return [start]
@@ -82,7 +82,7 @@ def test_what_is_computed_once_is_not_changed_by_who_asks() -> None:
     assert module(2) == [2]
 
 
-def test_boxes_of_a_thickened_picture_are_those_of_the_picture(tmp_path: Path) -> None:
+def test_boxes_of_a_repeated_strip_are_those_of_the_image(tmp_path: Path) -> None:
     thin = PICTURE[:1, :40].repeat(4, axis=1)  # 1 x 160
     shown, repeated = repeat_short_side(thin)
     assert shown.shape == (5, 160, 3) and repeated == (5, 1) and (shown == thin).all()

@@ -33,7 +33,7 @@ def test_the_same_question_has_the_same_answer_of_no_more_tokens_than_allowed(mo
     assert "Which one?" not in answer
 
 
-def test_pictures_and_words_reach_the_network(model: ImageTextModel) -> None:
+def test_images_and_words_reach_the_network(model: ImageTextModel) -> None:
     asked: list[dict[str, object]] = []
     generate = model.network.model.generate
 
@@ -68,7 +68,7 @@ def test_what_is_no_such_model_is_refused_in_one_line(tmp_path: Path) -> None:
         Placement("cpu", "bf16")
 
 
-def test_what_it_cannot_take_is_told_in_one_line(model: ImageTextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_generation_is_one_line(model: ImageTextModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**inputs: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate\nmuch")
 
@@ -78,7 +78,7 @@ def test_what_it_cannot_take_is_told_in_one_line(model: ImageTextModel, monkeypa
     assert "\n" not in str(caught.value)
 
 
-def test_no_word_is_drawn_by_lot_whatever_a_model_says_of_itself(
+def test_decoding_is_greedy_whatever_the_model_configures(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = CHAT_WRITERS["llava"](tmp_path)

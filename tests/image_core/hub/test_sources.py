@@ -61,7 +61,7 @@ def test_the_catalogue_pins_commits() -> None:
     assert size_of(hub_model("grounded-sam2").download_bytes) == "1.3 GB" and CLIPSEG.size == "603 MB"
 
 
-def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
+def test_one_line_per_download_and_none_for_cached_files(
     no_hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     brought: list[object] = []
@@ -98,7 +98,7 @@ def test_weights_in_several_files_are_here_when_all_are(no_hub: None, tmp_path: 
     assert download(Source("someone/thing", COMMIT, "clipseg")) == here
 
 
-def test_a_gate_is_told_before_anything_is_asked(
+def test_a_gated_model_is_reported_before_any_request(
     no_hub: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -135,7 +135,7 @@ def test_a_download_that_fails_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_without_network_one_line_says_the_fix(no_hub: None) -> None:
+def test_one_line_names_the_fix_without_network(no_hub: None) -> None:
     for ask in (lambda: download(PINNED), lambda: find_source("someone/no-such-model")):
         with pytest.raises(CheckpointError, match="is not downloaded, and the hub cannot be reached") as caught:
             ask()
@@ -157,7 +157,7 @@ def test_a_repository_that_is_in_the_cache_works_offline_at_the_commit_of_then(
     ]
 
 
-def test_a_folder_is_told_by_its_files(tmp_path: Path) -> None:
+def test_a_folder_is_recognised_by_its_files(tmp_path: Path) -> None:
     folder = WRITERS["clipseg"](tmp_path)
     source = find_source(str(folder))
     assert source.model_type == "clipseg" and len(source.revision) == 64 and source.commit is None
@@ -214,7 +214,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         read_network(find_source(str(clipseg)), "CLIPSegForImageSegmentation", "CLIPSegProcessor", Placement("cpu"))
 
 
-def test_a_class_that_transformers_does_not_have_is_told(tmp_path: Path) -> None:
+def test_a_class_that_transformers_does_not_have_is_reported(tmp_path: Path) -> None:
     source = find_source(str(WRITERS["clipseg"](tmp_path)))
     with pytest.raises(CheckpointError, match=r"expected transformers with NoSuchModel, got .* install a newer one"):
         read_network(source, "NoSuchModel", "CLIPSegProcessor", Placement("cpu"))

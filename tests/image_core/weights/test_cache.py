@@ -65,7 +65,7 @@ def test_the_cache_folder(
     assert cache_folder() == tmp_path / folder
 
 
-def test_without_a_home_it_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_home_folder_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -76,7 +76,7 @@ def test_without_a_home_it_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None
         cache_folder()
 
 
-def test_what_was_not_fetched_tells_how_to_fetch_it(shelf: Shelf, tmp_path: Path) -> None:
+def test_missing_weights_name_the_command_that_fetches_them(shelf: Shelf, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="got: not fetched; run `rvos models fetch tiny`"):
         weights_of("tiny")
     assert not (tmp_path / "home").exists()  # whoever only asks makes nothing
@@ -139,7 +139,7 @@ def test_a_file_that_was_changed_is_never_given(content: bytes | None, fault: st
     assert path.read_bytes() == CONTENTS["labels.txt"][2] and shelf.asked == ["masker", "labels", "labels"]
 
 
-def test_files_of_another_manifest_are_not_taken_for_ours(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_another_manifest_are_not_used(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     fetch("tiny", clients=shelf.clients)
     bundle = bundle_of_contents()
     later = replace(bundle, files=tuple(replace(file, sha256=SHA256) for file in bundle.files))
@@ -148,7 +148,7 @@ def test_files_of_another_manifest_are_not_taken_for_ours(shelf: Shelf, monkeypa
 
 
 @pytest.mark.weights
-def test_what_was_really_fetched_is_what_the_manifest_says() -> None:
+def test_fetched_files_match_the_manifest() -> None:
     photo = bundle_of("photo")
     if state_of(photo) == "not fetched":
         pytest.skip("not fetched: `rvos models fetch photo`, or set RVOS_HOME")

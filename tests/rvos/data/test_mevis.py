@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
+def test_truth_is_the_union_of_the_rendered_objects(root: Path) -> None:
     dataset = Mevis.read(root)
     assert (dataset.split, dataset.version, dataset.notes) == (
         "valid_u",
@@ -99,7 +99,7 @@ def masks_of(dataset: Mevis, expression: int) -> list[list[list[bool]]]:
     return [mask.tolist() for mask in dataset.truth(video, video.expressions[expression])]
 
 
-def test_nothing_is_empty_masks_of_the_size_that_is_known(
+def test_no_target_is_empty_masks_of_the_known_size(
     tmp_path: Path, write_json: WriteJson, write_image: WriteImage
 ) -> None:
     left, nothing = [[True, True, *[False] * 4]] * 4, [[False] * 6] * 4
@@ -127,7 +127,7 @@ def test_nothing_is_empty_masks_of_the_size_that_is_known(
         ([FULL], "expected lists of masks by annotation"),
     ],
 )
-def test_broken_masks_are_said_in_one_line(tmp_path: Path, write_json: WriteJson, masks: Any, words: str) -> None:
+def test_broken_masks_are_reported_in_one_line(tmp_path: Path, write_json: WriteJson, masks: Any, words: str) -> None:
     with pytest.raises(DataError, match=words) as caught:
         masks_of(tree(tmp_path, masks, write_json), 0)
     assert "\n" not in str(caught.value)

@@ -96,13 +96,13 @@ def test_an_object_that_one_annotator_forgot_is_left_out(tmp_path: Path) -> None
         (b'dog 1 "\xe9"', r"Davis17_annot1\.txt: cannot be read"),
     ],
 )
-def test_broken_lines_are_said_in_one_line(tmp_path: Path, line: bytes, words: str) -> None:
+def test_broken_lines_are_reported_in_one_line(tmp_path: Path, line: bytes, words: str) -> None:
     raw = write_raw(tmp_path / "raw", SETS, LINES | {"annot1": [*LINES["annot1"], line]})
     with pytest.raises(DataError, match=words):
         convert(raw, tmp_path / "out")
 
 
-def test_the_tool_says_what_it_made_up_for_and_what_is_missing(tmp_path: Path, capsys: Any) -> None:
+def test_the_tool_reports_repairs_and_missing_files(tmp_path: Path, capsys: Any) -> None:
     main: Callable[[list[str]], int] = runpy.run_path(str(TOOL))["main"]
     raw = write_raw(tmp_path / "raw", SETS, LINES)
     assert main([str(raw), str(tmp_path / "out")]) == 0

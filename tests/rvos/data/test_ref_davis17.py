@@ -37,7 +37,7 @@ def dataset(root: Path) -> RefDavis17:
     return RefDavis17.read(root)
 
 
-def test_what_the_test_split_of_synth_wrote_is_what_is_read_unasked(dataset: RefDavis17, root: Path) -> None:
+def test_the_test_split_of_synth_is_read_by_default(dataset: RefDavis17, root: Path) -> None:
     assert (dataset.split, dataset.notes) == ("valid", ())
     assert [video.video_id for video in dataset.videos] == [f"test_2_{i:05d}" for i in range(8)]
     assert open_dataset("ref-davis17", root) == dataset
@@ -61,7 +61,7 @@ def test_each_object_has_an_expression_of_each_annotator(dataset: RefDavis17) ->
             assert len({e.text for e in said}) == 4
 
 
-def test_truth_is_what_was_drawn(dataset: RefDavis17) -> None:
+def test_truth_equals_the_rendered_objects(dataset: RefDavis17) -> None:
     gone = 0
     for index, video in enumerate(dataset.videos):
         animation = VIDEOS.describe(index).animation
@@ -93,7 +93,7 @@ def test_what_comes_late_has_a_low_number() -> None:
     assert numbers_of(animation, [1, 3, 4, 5]) == {3: 1, 5: 2, 1: 3, 4: 4}
 
 
-def test_what_shows_too_little_to_be_there_is_not_in_the_truth() -> None:
+def test_objects_with_too_few_visible_pixels_are_not_in_the_truth() -> None:
     animation = VIDEOS.describe(7).animation
     seen = animation.visible_of(1)
     assert seen.any() and not seen.all()
@@ -132,7 +132,7 @@ def test_expressions_that_are_not_four_for_each_object(tmp_path: Path, write_jso
         RefDavis17.read(tmp_path)
 
 
-def test_what_is_missing_is_said_in_one_line(tmp_path: Path, write_json: WriteJson) -> None:
+def test_missing_files_are_reported_in_one_line(tmp_path: Path, write_json: WriteJson) -> None:
     with pytest.raises(DataError, match=r"meta_expressions\.json: no such file"):
         RefDavis17.read(tmp_path)
     (tmp_path / "DAVIS").mkdir()

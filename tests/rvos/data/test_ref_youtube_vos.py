@@ -27,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_first_split_that_is_there_is_taken_unasked(root: Path) -> None:
+def test_the_first_existing_split_is_the_default(root: Path) -> None:
     dataset = open_dataset("ref-youtube-vos", root)
     assert dataset.split == "test"
     assert dataset.notes == ("there is no split 'valid': 'test' is used instead",)

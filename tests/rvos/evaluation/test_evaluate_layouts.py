@@ -22,7 +22,7 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_synthetic_dataset_is_evaluated_without_being_told_a_split(rvos: Callable, tmp_path: Path, name: str) -> None:
+def test_a_synthetic_dataset_has_a_default_split(rvos: Callable, tmp_path: Path, name: str) -> None:
     root, out, again = tmp_path / "data", tmp_path / "out", tmp_path / "again.json"
     written = rvos(
         "synth", root, "--kind", "videos", "--layout", name, "--count", "2", "--size", "48", "--frames", "24"

@@ -137,7 +137,7 @@ def test_truth_without_objects_named_is_no_truth(rvos: Callable, dataset: Path, 
     assert "J&F" not in metrics(out) and metrics(out)["failures"] == []
 
 
-def test_a_run_of_nothing_but_a_broken_video_says_what_broke(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+def test_a_run_of_only_a_broken_video_reports_the_error(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
     (dataset / "valid/JPEGImages/a/00005.jpg").write_bytes(b"no picture")
     out = tmp_path / "out"
     assert rvos(*EVALUATE, "--root", dataset, "--out", out, "--limit", "1").code == 0
@@ -184,7 +184,7 @@ def test_a_split_without_truth_is_predicted_and_can_be_submitted(rvos: Callable,
     assert again.code == 2 and "split 'valid' has no truth: score another split, or submit it" in again.err[0]
 
 
-def test_what_breaks_is_named_and_counts_zero_and_the_rest_goes_on(
+def test_failed_videos_are_reported_and_count_zero_and_the_rest_continues(
     rvos: Callable, dataset: Path, tmp_path: Path
 ) -> None:
     (dataset / "valid/JPEGImages/a/00005.jpg").write_bytes(b"no picture")
@@ -208,9 +208,7 @@ def lines(out: Path) -> list[str]:
     return (out / "expressions.jsonl").read_text().splitlines()
 
 
-def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
-    rvos: Callable, dataset: Path, tmp_path: Path
-) -> None:
+def test_a_folder_of_other_settings_is_refused_without_overwrite(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert rvos(*EVALUATE, "--root", dataset, "--out", out, "--limit", "1").code == 0
     other = (*EVALUATE, "--root", dataset, "--out", out, "--tracker", "tracks")

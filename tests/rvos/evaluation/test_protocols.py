@@ -63,7 +63,7 @@ def test_mevis_counts_what_is_missing_as_wrong(tmp_path: Path) -> None:
     assert found["N-acc"] == pytest.approx(1 - 1 / len(absent))
 
 
-def test_the_first_version_of_mevis_can_be_asked_for_and_counts_every_expression(tmp_path: Path) -> None:
+def test_the_first_version_of_mevis_counts_every_expression(tmp_path: Path) -> None:
     root = written(tmp_path, "mevis")
     masks = root / "valid_u/mask_dict.json"
     rows = json.loads(masks.read_text())

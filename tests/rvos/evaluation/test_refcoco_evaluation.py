@@ -87,7 +87,7 @@ def test_the_crowd_rule_scores_what_was_predicted(rvos: Rvos, tree: Path, tmp_pa
     assert json.loads((tmp_path / "out/timing.json").read_text())["images_computed"] == 0
 
 
-def test_a_finished_run_is_given_as_it_stands(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_returned_unchanged(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("evaluate", "refcoco", "--root", tree, "--out", out, *RUN)
     first = rvos(*command, "--seqtr-crowd-iou")
@@ -140,7 +140,7 @@ def test_a_damaged_line_of_a_log_is_named(rvos: Rvos, tree: Path, tmp_path: Path
     assert rvos(*command).code == 0 and path.read_bytes() == whole
 
 
-def test_a_picture_that_fails_is_named_and_counts_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+def test_an_image_that_fails_is_named_and_counts_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     command = ("evaluate", "refcoco", "--root", tree, *RUN)
     assert rvos(*command, "--out", tmp_path / "sound").code == 0
     broken = tree / "images/train2014/COCO_train2014_000000000002.jpg"
@@ -162,7 +162,7 @@ def test_a_picture_that_fails_is_named_and_counts_0(rvos: Rvos, tree: Path, tmp_
     assert json.loads((out / "timing.json").read_text())["images_computed"] == 1
 
 
-def test_all_pictures_gone_is_figures_of_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+def test_figures_are_0_if_all_images_are_missing(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     for path in (tree / "images/train2014").glob("COCO_train2014_00000000000*.jpg"):
         path.unlink()
     out = tmp_path / "out"
@@ -203,7 +203,7 @@ def test_the_text_blind_control_and_a_limit(rvos: Rvos, tree: Path, tmp_path: Pa
     assert set(asked["1"]) <= set(second.expressions) and set(asked["2"]) <= set(first.expressions)
 
 
-def test_the_text_blind_control_passes_over_a_picture_without_expressions(
+def test_the_text_blind_control_passes_over_an_image_without_expressions(
     rvos: Rvos, tree: Path, tmp_path: Path
 ) -> None:
     path = tree / "refcoco/refs(unc).p"

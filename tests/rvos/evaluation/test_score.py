@@ -51,7 +51,7 @@ def test_what_is_missing_or_broken_is_named(score: Callable, truth_tree: Callabl
     assert found["J"] == pytest.approx((0.75 + 2) / 6)
 
 
-def test_names_that_count_frames_otherwise_are_told(
+def test_names_that_count_frames_otherwise_are_reported(
     rvos: Callable, dataset: Path, truth_tree: Callable, tmp_path: Path
 ) -> None:
     tree = truth_tree()
@@ -127,7 +127,7 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
     assert size["sequence"] == "b" and size["error"].startswith("b/0: prediction: expected (16, 16)")
 
 
-def test_a_sequence_whose_masks_count_from_one_is_told(tmp_path: Path) -> None:
+def test_a_sequence_whose_masks_count_from_one_is_reported(tmp_path: Path) -> None:
     for index in range(3):
         square(tmp_path / f"truth/v/{index:05d}.png", 4, 1, palette=True)
         square(tmp_path / f"from_1/v/{index + 1:05d}.png", 4, 1, palette=True)

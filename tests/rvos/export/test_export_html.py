@@ -153,7 +153,7 @@ def test_every_failure_and_everything_missing_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a & b < c 'd'"])
-def test_what_the_data_says_is_text(tmp_path: Path, evil: str) -> None:
+def test_text_of_the_data_is_escaped(tmp_path: Path, evil: str) -> None:
     document = {
         **{"dataset": evil, "split": evil, "protocol": evil, "notes": [evil], "missing": [evil]},
         "failures": [{"video": evil, "expression": evil, "error": evil}],

@@ -116,7 +116,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("name", "file", "text", "complaint"), BROKEN)
-def test_what_does_not_fit_is_told(
+def test_masks_that_do_not_fit_are_reported(
     name: str, file: str, text: str, complaint: str, finished: Callable[..., FinishedRun], tmp_path: Path
 ) -> None:
     finished()
@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_told(
     assert not (tmp_path / "back").exists()
 
 
-def test_a_failed_import_leaves_what_was_there(finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
+def test_a_failed_import_keeps_the_existing_files(finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
     """Masks past the last frame, which only the whole video tells."""
     path = exported(finished(), "cvat", tmp_path)
     import_run(path, "cvat", str(tmp_path / "frames"), tmp_path / "back")

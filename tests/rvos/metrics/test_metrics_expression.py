@@ -54,7 +54,7 @@ def test_frames_may_be_streamed() -> None:
     assert streamed.figures() == stacked.figures()
 
 
-def test_whoever_knows_says_where_the_target_is_visible() -> None:
+def test_visibility_can_be_given() -> None:
     scores = score_expression(PREDICTION, TRUTH, np.array([True, False, False, False]))
     figures = scores.figures()
     assert figures["J&F"] == 1.0 and figures["N-acc"] == 1 / 3 and figures["frames_with_target"] == 1

@@ -43,20 +43,20 @@ def test_what_was_hidden_once_stays_hidden() -> None:
     ("there", "back", "hidden"),
     [(0, 0, 0), (3, -3, 0), (5, -3.5, 0), (5, 0, 1), (6, 6, 1)],
 )
-def test_flow_that_does_not_return_tells_of_something_hidden(there: float, back: float, hidden: int) -> None:
+def test_inconsistent_flow_marks_occlusions(there: float, back: float, hidden: int) -> None:
     found = occlusion_mask(moving(there).flow, moving(back).flow)
     assert (found[8, :12] == hidden).all()
     assert (found[:, 23] == 0).all() or there == 0  # from outside the picture
 
 
-def test_features_are_read_where_things_were() -> None:
+def test_features_are_sampled_at_earlier_positions() -> None:
     (level,) = warp_features(columns(), [moving(-4)]).levels
     assert level[0, 0, 2].tolist() == pytest.approx([0, 0, 1, 2, 3, 4], abs=1e-5)
     (half,) = warp_features(columns(), [moving(2)]).levels
     assert half[0, 0, 2].tolist() == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.0], abs=1e-5)
 
 
-def test_pictures_and_input_may_differ_in_size() -> None:
+def test_images_and_input_may_differ_in_size() -> None:
     (level,) = warp_features(columns(), [moving(-8, size=(32, 48))]).levels
     assert level[0, 0, 2].tolist() == pytest.approx([0, 0, 1, 2, 3, 4], abs=1e-5)
 
@@ -82,7 +82,7 @@ def views(cut: bool = False) -> list[View]:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (40, 60, 3), dtype=np.uint8) for _ in range(2)]
     first = view_of(Frame(0, 0.0, images[0]), None)
-    return [first, replace(view_of(Frame(1, 0.1, images[1]), first.picture), cut=cut)]
+    return [first, replace(view_of(Frame(1, 0.1, images[1]), first.small_image), cut=cut)]
 
 
 def test_nothing_is_carried_across_a_cut() -> None:

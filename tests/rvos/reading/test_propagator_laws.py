@@ -63,7 +63,7 @@ def watch(images: Sequence[np.ndarray], rows: int = 1) -> Iterator[EncodedFrame]
     before = None
     for index, image in enumerate(images):
         view = view_of(Frame(index, index / 10, image), before)
-        before = view.picture
+        before = view.small_image
         yield EncodedFrame(view, *encode(image, rows))
 
 
@@ -86,14 +86,14 @@ def distance(one: ImageFeatures, other: ImageFeatures, level: int) -> float:
 
 @pytest.mark.parametrize("name", sorted(PROPAGATORS))
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_key_frame_is_given_back_as_it_is(name: str, rows: int) -> None:
+def test_a_key_frame_is_returned_unchanged(name: str, rows: int) -> None:
     frames = list(watch([texture(shift) for shift in range(4)], rows))
     for given, seen in zip(propagate(PROPAGATORS[name](), frames, range(4)), frames, strict=True):
         assert given is seen.features
 
 
 @pytest.mark.parametrize("name", BETWEEN)
-def test_what_stands_still_keeps_its_features(name: str) -> None:
+def test_a_still_object_keeps_its_features(name: str) -> None:
     frames = list(watch([texture()] * 4))
     for features in propagate(PROPAGATORS[name](), frames)[1:]:
         for level in range(2):
@@ -153,7 +153,7 @@ def test_rows_travel_alike_and_apart(name: str) -> None:
 @pytest.mark.parametrize("name", BETWEEN)
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 5])
 @pytest.mark.parametrize("rows", [1, 2])
-def test_a_snapshot_goes_on_to_the_bit(name: str, at: int, rows: int) -> None:
+def test_a_restored_snapshot_continues_exactly(name: str, at: int, rows: int) -> None:
     propagator = PROPAGATORS[name]()
     frames, keys = list(watch([texture(shift) for shift in range(6)], rows)), (0, 3)
     wanted = propagate(propagator, frames, keys)
@@ -184,7 +184,7 @@ def test_the_first_frame_has_to_be_a_key_frame(name: str) -> None:
 
 @pytest.mark.parametrize("name", BETWEEN)
 @pytest.mark.parametrize("size", [(1, 1), (5, 70), (17, 23)])
-def test_tiny_pictures_are_served(name: str, size: tuple[int, int]) -> None:
+def test_tiny_images_are_propagated(name: str, size: tuple[int, int]) -> None:
     frames = list(watch([texture(shift, size) for shift in range(3)]))
     for features in propagate(PROPAGATORS[name](), frames):
         assert all(torch.isfinite(level).all() for level in features.levels)

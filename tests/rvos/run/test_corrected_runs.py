@@ -62,7 +62,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for pattern in kept for p in sorted(folder.glob(pattern))}
 
 
-def test_it_is_corrected_and_goes_on_from_where_it_was_interrupted(
+def test_a_corrected_run_continues_after_an_interruption(
     colour_segmenter: ImageSegmenter,
     make_clip: Clip,
     save: Callable[..., Path],
@@ -157,7 +157,7 @@ def test_absent_is_a_correction_that_runs_record(
         corrections_of({1: {0: ~BOX & BOX}}, 1)
 
 
-def test_what_cannot_be_corrected_is_told_before_a_folder_is_touched(
+def test_invalid_corrections_are_refused_before_any_output(
     colour_segmenter: ImageSegmenter, make_clip: Clip, tmp_path: Path
 ) -> None:
     def job(frame_index: int = AT, mask: np.ndarray = BOX) -> Job:

@@ -47,7 +47,7 @@ def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return decider, written(kind, tmp_path_factory.mktemp(kind))
 
 
-def test_every_kind_decides_and_a_run_tells_how(
+def test_every_decider_decides_and_a_run_records_it(
     network: tuple[str, Path], colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     decider, folder = network
@@ -147,7 +147,7 @@ def test_a_changed_network_is_another_run(
         run(job, segmenter(colour_segmenter, "mllm", folder))
 
 
-def test_without_a_decider_a_run_says_nothing_of_one(
+def test_a_run_without_a_decider_records_none(
     colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     tracker = tracker_config("tracks", both_ways=True)
@@ -230,7 +230,7 @@ def test_device_and_precision_are_those_of_the_system(tmp_path: Path, colour_seg
     with pytest.raises(ConfigError, match="expected fp32 on the CPU with a model of the hub, got bf16"):
         system.tracker.load()
     assert SystemConfig().tracker.numbers.decider == "rules"
-    with pytest.raises(ValueError, match="expected a decider beside 'mllm', got none"):
+    with pytest.raises(ValueError, match="expected a decider 'mllm', got none"):
         TracksTracker(TracksConfig(both_ways=True, decider="mllm"))
 
 

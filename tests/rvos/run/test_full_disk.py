@@ -50,7 +50,7 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_wherever_the_disk_is_full_the_run_goes_on_when_there_is_room(
+def test_a_run_continues_after_a_full_disk(
     make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path, room: Callable[[int], None]
 ) -> None:
     clip = str(make_clip(12))

@@ -63,7 +63,7 @@ def assert_same_run(one: Path, other: Path) -> None:
                 np.testing.assert_array_equal(a, b)
 
 
-def test_a_run_leaves_what_the_contract_says(
+def test_a_run_writes_the_documented_files(
     make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     clip, out, segmenter = make_clip(23), tmp_path / "out", make_segmenter()
@@ -190,7 +190,7 @@ def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
 
 
 @pytest.mark.parametrize(("at", "said"), [(0, r"cannot be decoded$|be read$"), (1, "; the frame before is kept in /")])
-def test_one_frame_that_is_kept_is_said_to_be_one_and_none_is_not_spoken_of(
+def test_the_number_of_kept_frames_is_reported_unless_it_is_zero(
     at: int,
     said: str,
     make_segmenter: Make,
@@ -272,7 +272,7 @@ def test_a_run_of_sampled_frames_names_them_by_their_place_in_the_video(
 @pytest.mark.parametrize(
     ("only", "told"), [(range(3, 9), []), (range(4, 9), ["up to 3, the last one, got 4:9: none is"])]
 )
-def test_frames_to_draw_that_the_video_has_not_are_told(
+def test_frames_to_draw_that_the_video_has_not_are_reported(
     only: range,
     told: list[str],
     make_segmenter: Make,

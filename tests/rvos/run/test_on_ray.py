@@ -79,7 +79,7 @@ def test_a_node_that_dies_takes_nothing_along(cluster: Any, tmp_path: Path, monk
         list(run_on_ray(units, partial(unloadable, "weights: not there"), cluster.address, 1, lambda *_: None))
 
 
-def test_an_address_where_nothing_answers_is_told(tmp_path: Path) -> None:
+def test_an_address_without_a_cluster_is_reported(tmp_path: Path) -> None:
     from rvos.run.on_ray import run_on_ray
 
     with pytest.raises(ConfigError, match="expected the address of a cluster that answers, got nowhere"):

@@ -79,7 +79,7 @@ def test_a_process_that_dies_takes_nothing_along(tmp_path: Path) -> None:
     assert len({outcome.report.result["process"] for outcome in outcomes if outcome.report}) > 1
 
 
-def test_a_model_that_cannot_be_had_is_said_once(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_reported_once(tmp_path: Path) -> None:
     make = partial(unloadable, "weights: not there")
     with pytest.raises(ConfigError, match=r"^weights: not there$"):
         list(run_in_processes(units_of(tmp_path, ("a",)), make, 1, lambda done, what: None))

@@ -47,7 +47,7 @@ def test_a_video_behind_a_url_leaves_what_the_file_leaves(
     assert run(job, segmenter).result == there.result  # finished, and known again
 
 
-def test_a_folder_of_pictures_comes_whole_and_a_change_is_noticed(store: Any) -> None:
+def test_a_remote_folder_of_images_is_complete_and_changes_are_noticed(store: Any) -> None:
     for index in range(3):
         store.pipe(f"/videos/walk/{index:05d}.jpg", bytes([index]))
     before = url_fingerprint("memory://videos/walk")
@@ -59,7 +59,7 @@ def test_a_folder_of_pictures_comes_whole_and_a_change_is_noticed(store: Any) ->
     assert url_fingerprint("memory://videos/walk") != before
 
 
-def test_a_list_into_a_url_leaves_its_folders_there_and_goes_on(
+def test_a_list_can_write_to_a_url_and_continue(
     store: Any, rvos: Callable[..., Any], make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_clip(5)
@@ -88,7 +88,7 @@ def test_a_list_into_a_url_leaves_its_folders_there_and_goes_on(
     assert not [path for path in Path().iterdir() if "memory" in path.name]
 
 
-def test_a_row_that_was_taken_there_does_not_stay_here(store: Any) -> None:
+def test_an_uploaded_row_is_deleted_locally(store: Any) -> None:
     store.pipe("/runs/list/00001/settings.json", b"{}")
     with out_folder("memory://runs/list") as folder:
         for row in (0, 1):
@@ -101,7 +101,7 @@ def test_a_row_that_was_taken_there_does_not_stay_here(store: Any) -> None:
     ]
 
 
-def test_a_row_that_cannot_be_taken_there_fails_alone(
+def test_a_row_that_cannot_be_uploaded_fails_alone(
     store: Any,
     rvos: Callable[..., Any],
     make_clip: Callable[..., Path],
@@ -126,7 +126,7 @@ def test_a_row_that_cannot_be_taken_there_fails_alone(
     assert rvos(*command).out == ["row 0: memory://runs/list/00000", "row 1: memory://runs/list/00001"]
 
 
-def test_what_cannot_be_reached_is_told_in_one_line(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_reached_is_reported_in_one_line(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         pytest.raises(VideoError, match=r"no such file: 'memory://videos/gone.mp4': check the name"),
         local_copy("memory://videos/gone.mp4"),

@@ -123,7 +123,7 @@ def test_a_row_whose_disk_fails_takes_nothing_along(
     assert [left_by(first.job.out), left_by(third.job.out)] == [wanted[0], wanted[2]]
 
 
-def test_where_the_session_fails_each_row_goes_on_by_itself(
+def test_rows_run_separately_if_the_shared_session_fails(
     colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segmenter, clip = VideoSegmenter(colour_segmenter), make_clip(9)

@@ -135,7 +135,7 @@ def test_another_run_is_refused_and_the_differences_named(tmp_path: Path) -> Non
         assert not run.finished, "a refusal must leave the folder free"
 
 
-def test_a_run_that_failed_before_its_first_frame_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_a_run_without_frames_is_replaced_by_other_settings(tmp_path: Path) -> None:
     with RunDirectory(tmp_path / "out", {"model": "a"}, TARGETS):
         pass
     changed = RunDirectory(tmp_path / "out", {"model": "b"}, TARGETS)

@@ -62,7 +62,7 @@ def test_killed_and_continued_is_in_one_go_and_what_came_before_is_not_decoded(
     assert said[0] == 1 + 6 - lookahead and said == list(range(said[0], said[-1] + 1))
 
 
-def test_a_picture_made_of_the_whole_is_made_of_the_whole(
+def test_a_contact_sheet_after_an_interruption_is_of_the_whole_video(
     colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 3)

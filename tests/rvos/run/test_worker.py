@@ -52,7 +52,7 @@ def test_several_threads_work_side_by_side_and_are_waited_for() -> None:
     assert "test" not in names_of_threads()
 
 
-def test_what_fails_is_told_to_whoever_waits() -> None:
+def test_an_error_is_raised_in_the_waiting_thread() -> None:
     with pytest.raises(ZeroDivisionError), Worker("test", threads=2) as worker:
         worker.submit(lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):

@@ -69,7 +69,7 @@ def test_a_bend_moves_the_rim_and_keeps_the_area(shape: str) -> None:
 
 
 @pytest.mark.parametrize("fill", ["plain", "striped", "dotted", "checkered", "shaded"])
-def test_a_bend_of_nothing_changes_no_picture(fill: str) -> None:
+def test_a_wave_of_zero_changes_no_image(fill: str) -> None:
     pictures = []
     for wave in (None, Wave(0.0, 1.0, 0.5, 0.0)):
         item = replace(thing(fill=fill), wave=wave, rotation=0.3)
@@ -120,7 +120,7 @@ def test_compression_changes_pixels_a_little_and_keeps_the_order_of_colours() ->
     assert lossy[36, 60, 0] > lossy[36, 60, 2] + 100
 
 
-def test_what_shows_too_little_is_not_there() -> None:
+def test_objects_with_too_few_visible_pixels_are_absent() -> None:
     behind = MovingObject(thing(1, size=0.2), poses((0.8, 0.5), (0.8, 0.5), (0.2, 0.2)))
     cover = MovingObject(thing(2, "square", size=0.4), poses((0.8, 0.5), (1.3, 0.5), (0.4, 0.4)))
     animation = film_of(behind, cover)
@@ -194,7 +194,7 @@ def test_what_was_hidden_did_not_come_in() -> None:
     assert objects_that_move(MotionMeaning(Kind("star"), "enters"), film_of(behind, cover)) is None
 
 
-def test_films_are_checked_at_birth() -> None:
+def test_animations_are_validated() -> None:
     with pytest.raises(ValueError, match=r"MovingObject.poses: expected .*, got \(24, 5\)"):
         MovingObject(thing(), RIGHT[:, :5])
     with pytest.raises(ValueError, match=r"tracks of one length, got \[23, 24\] frames"):

@@ -40,7 +40,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def test_the_layout_is_what_was_drawn(root: Path) -> None:
+def test_the_layout_contains_the_rendered_video(root: Path) -> None:
     listed = read(root / "meta_expressions/valid/meta_expressions.json")["videos"]
     truth = read(root / "meta_expressions/valid/synthetic.json")
     assert (truth["split"], truth["seed"], truth["size"]) == ("val", 2, list(SIZE))
@@ -98,7 +98,7 @@ def test_no_video_is_not_a_dataset(tmp_path: Path) -> None:
         write_ref_youtube_vos(tmp_path, "val", 0, 0)
 
 
-def test_synth_writes_videos_and_does_not_replace_them_unasked(rvos: Rvos, tmp_path: Path) -> None:
+def test_synth_writes_videos_and_replaces_them_only_on_request(rvos: Rvos, tmp_path: Path) -> None:
     command = ("synth", "data", "--kind", "videos", "--layout", "ref-youtube-vos", "--count", "1", "--size", "72")
     said = rvos(*command, "--split", "val")
     assert (said.code, said.out, said.err) == (0, ["ref_youtube_vos dataset: data"], [])
@@ -121,7 +121,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_synth_writes_every_layout_as_long_as_asked(rvos: Rvos, tmp_path: Path, layout: str) -> None:
+def test_synth_writes_every_layout_with_the_requested_length(rvos: Rvos, tmp_path: Path, layout: str) -> None:
     command = ("synth", "data", "--kind", "videos", "--layout", layout.replace("_", "-"), "--count", "1")
     said = rvos(*command, "--size", "60", "--frames", "26")
     assert (said.code, said.out, said.err) == (0, [f"{layout} dataset: data"], [])
@@ -152,7 +152,7 @@ def test_synth_refuses_videos_that_it_cannot_make(rvos: Rvos, options: tuple[str
     assert said.code == 2 and len(said.err) == 1 and words in said.err[0]
 
 
-def test_a_folder_that_cannot_be_written_is_said_in_one_line(rvos: Rvos, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_in_one_line(rvos: Rvos, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     said = rvos("synth", "data", "--kind", "videos", "--count", "1", "--size", "72")
     assert said.code == 2 and len(said.err) == 1 and "data" in said.err[0]

@@ -133,7 +133,7 @@ def test_motion_answers_are_one_object_wherever_it_is_visible(described: list[Vi
             assert [id in (answer or ()) for answer in expression.answers] == video.animation.visible_of(id).tolist()
 
 
-def test_words_of_stable_and_stale_expressions_are_those_of_pictures(described: list[VideoDescription]) -> None:
+def test_words_of_stable_and_stale_expressions_are_those_of_images(described: list[VideoDescription]) -> None:
     said = [e for video in described for e in video.expressions]
     still = {word for e in said if e.kind != "motion" for word in e.text.split()}
     assert still <= training_words()
@@ -190,7 +190,9 @@ def test_the_camera_moves_and_the_scale_changes(described: list[VideoDescription
         assert max(sizes) >= 2.2 * min(sizes)
 
 
-def test_absent_is_never_there_and_partly_absent_is_missing_at_one_end(described: list[VideoDescription]) -> None:
+def test_absent_targets_are_never_visible_and_partly_absent_ones_miss_one_end(
+    described: list[VideoDescription],
+) -> None:
     for video in of_family(described, "absent"):
         for expression in video.expressions:
             assert expression.object_ids == () and set(expression.answers) == {frozenset()}
@@ -249,7 +251,7 @@ def test_twins_without_the_challenge_say_the_same_of_the_same_objects(described:
                 assert answer_of(meaning, scene) == ids == frozenset(expression.object_ids) & frozenset(scene.by_id)
 
 
-def test_splits_share_no_seed_with_each_other_nor_with_the_pictures() -> None:
+def test_splits_share_no_seed_with_each_other_nor_with_the_images() -> None:
     ranges = {("videos", s): {video_seed(s, seed, i) >> 60 for seed in (0, 9) for i in range(50)} for s in SPLITS}
     ranges |= {
         ("pictures", s): {scene_seed(s, seed, i) >> 60 for seed in (0, 9) for i in range(50)} for s in IMAGE_SPLITS
@@ -259,7 +261,7 @@ def test_splits_share_no_seed_with_each_other_nor_with_the_pictures() -> None:
     assert textures == {1, 2, 3}  # those of pictures have 32 bits
 
 
-def test_the_hash_tells_one_generator_from_another() -> None:
+def test_the_hash_distinguishes_generators() -> None:
     assert generator_sha256() == generator_sha256()
     assert generator_sha256(replace(SEVERITY, pan=(0.36, 0.75))) != generator_sha256()
 

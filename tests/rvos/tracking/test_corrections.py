@@ -92,7 +92,7 @@ def equal(one: FrameResult, other: FrameResult) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "every", "lookahead"), [("candidates", 1, 0), ("candidates", 4, 3), ("map", 4, 0)])
-def test_it_is_shown_as_given_and_carried_whatever_is_answered(kind: str, every: int, lookahead: int) -> None:
+def test_a_given_mask_is_shown_and_carried_whatever_the_answers(kind: str, every: int, lookahead: int) -> None:
     frames, balls, boxes = film()
     plain = watched(session_of(kind, every, lookahead=lookahead), {}, frames)
     results = watched(session_of(kind, every, lookahead=lookahead), {AT: {1: boxes[AT]}}, frames)
@@ -114,7 +114,7 @@ def test_of_two_the_later_one_counts_and_tracks_stay_themselves() -> None:
     assert overlap(results[AT + 3][1].mask, boxes[AT + 3]) > 0.85 < overlap(results[-1][1].mask, balls[-1])
 
 
-def test_what_was_drawn_too_large_stays_as_the_user_drew_it() -> None:
+def test_a_given_mask_of_a_part_is_kept_against_larger_candidates() -> None:
     frames, balls, _ = film()
     upper = balls.copy()
     upper[:, 34:] = False
@@ -124,7 +124,7 @@ def test_what_was_drawn_too_large_stays_as_the_user_drew_it() -> None:
 
 
 @pytest.mark.parametrize(("kind", "every", "lookahead"), [("candidates", 1, 0), ("candidates", 4, 3), ("map", 4, 0)])
-def test_where_it_is_not_there_nothing_that_was_seen_is_it(kind: str, every: int, lookahead: int) -> None:
+def test_a_denial_excludes_all_visible_tracks(kind: str, every: int, lookahead: int) -> None:
     """The ball is not shown again as long as it is followed, whatever is answered of it."""
     frames, _, _ = film()
     plain = watched(session_of(kind, every, lookahead=lookahead), {}, frames)
@@ -155,7 +155,7 @@ def test_what_comes_into_view_later_may_be_it(lookahead: int) -> None:
     assert not any((both[1].mask & balls[t]).any() for t, both in enumerate(results[AT:], AT))
 
 
-def test_said_again_with_a_mask_it_is_the_one_after_all_and_a_mask_is_taken_back_so() -> None:
+def test_a_mask_revokes_a_denial_and_a_denial_revokes_a_mask() -> None:
     frames, balls, boxes = film()
     results = watched(session_of(), {AT: {1: None}, AT + 3: {1: balls[AT + 3]}}, frames)
     assert not results[AT + 2][1].present and overlap(results[-1][1].mask, balls[-1]) > 0.85
@@ -164,7 +164,7 @@ def test_said_again_with_a_mask_it_is_the_one_after_all_and_a_mask_is_taken_back
     assert not any(both[1].present for both in results[AT + 3 :])
 
 
-def test_after_a_cut_nothing_is_known_of_what_was_denied() -> None:
+def test_a_cut_ends_a_denial() -> None:
     frames, balls, _ = film()
     dark = [Frame(f.index, f.time_s, f.image if f.index < AT + 3 else 255 - f.image) for f in frames]
     results = watched(session_of(), {AT: {1: None}}, dark)
@@ -206,7 +206,7 @@ def test_a_speck_on_the_first_frame_is_taken() -> None:
         (0, np.ones(SIZE, np.uint8), "got uint8"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_the_frame_not_remembered(index: int, mask: np.ndarray, words: str) -> None:
+def test_an_invalid_correction_is_refused_and_the_state_unchanged(index: int, mask: np.ndarray, words: str) -> None:
     session = session_of()
     before = session.snapshot()
     with pytest.raises(DataError, match=words):

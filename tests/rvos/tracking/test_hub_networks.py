@@ -105,7 +105,7 @@ def test_what_is_remembered_comes_back_from_bytes() -> None:
     assert to_bytes(one.memory) == to_bytes(other.memory)
 
 
-def test_a_picture_is_encoded_once_for_all_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_encoded_once_for_all_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     carrying, seen = network("sam2_video"), []
     encode = carrying.network.model.get_image_features
     monkeypatch.setattr(carrying.network.model, "get_image_features", lambda *a, **k: seen.append(1) or encode(*a, **k))

@@ -124,7 +124,7 @@ def watched(session: StreamSession) -> list[FrameResult]:
     return [results[0] for _, results in process(session, frames())]
 
 
-def test_what_is_right_comes_out_as_it_went_in_whatever_the_network_says() -> None:
+def test_right_candidates_are_shown_unchanged_whatever_the_network() -> None:
     for result in watched(session_of([right(i) for i in range(FRAMES)], 1, tracker())):
         np.testing.assert_array_equal(result.mask, truth(result.frame_index))
 
@@ -177,7 +177,7 @@ def test_a_track_that_was_lost_over_a_cut_is_seen_again() -> None:
     for frame in cut:
         results += session.step(frame)
         if frame.index == 11:
-            assert carrying.asks(session._tracks[0])
+            assert carrying.needs_answer(session._tracks[0])
     assert not results[11].mask.any()
     assert all(result.track_masks.keys() == {1} for result in results[16:])
     np.testing.assert_array_equal(results[17].mask, truth(17))
@@ -200,7 +200,7 @@ def test_expressions_together_are_expressions_apart() -> None:
 
 
 @pytest.mark.parametrize("at", [1, 6, 17])
-def test_a_session_that_is_killed_goes_on_to_the_same_masks(at: int) -> None:
+def test_a_session_that_is_killed_continues_to_the_same_masks(at: int) -> None:
     given = [right(i) for i in range(FRAMES)]
     whole = [session.step(frame) for session in [session_of(given, 4, tracker())] for frame in frames()]
     first = session_of(given, 4, tracker())

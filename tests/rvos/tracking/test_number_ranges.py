@@ -42,7 +42,7 @@ def views() -> Iterator[View]:
         image = noise.integers(90, 130, (*SIZE, 3), np.uint8)
         image[np.roll(TRUTH, index, 1)] = (220, 40, 30)
         yield (view := view_of(Frame(index, index / 10, image), before))
-        before = view.picture
+        before = view.small_image
 
 
 @pytest.mark.filterwarnings("ignore:overflow")

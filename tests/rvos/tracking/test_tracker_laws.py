@@ -152,7 +152,7 @@ def test_one_word_for_another_does_not_move_the_mask_and_many_do() -> None:
     assert 7 <= back <= 12
 
 
-def test_who_knows_how_it_goes_on_is_right_from_the_start() -> None:
+def test_two_passes_are_right_from_the_first_frame() -> None:
     seen, given = two("across", 0.9, 0.1)
     _, otherwise = two("across", 0.2, 0.8)
     wrong_at_first = [*otherwise[:4], *given[4:]]
@@ -175,14 +175,14 @@ def test_what_comes_back_has_its_id_again() -> None:
     assert worth(results, seen.truth) >= 0.95
 
 
-def test_tracks_are_as_many_as_there_is_room_for() -> None:
+def test_the_number_of_tracks_is_bounded() -> None:
     """Every frame shows regions of other places: a state does not grow with them."""
     seen, random = film("across"), np.random.default_rng(0)
     tracker = TracksTracker()
     state, before, sizes = tracker.start(0, parse_timed("the dog")), None, []
     for frame in [*seen.frames, *(replace(f, index=f.index + FRAMES) for f in seen.frames)]:
         view = view_of(frame, before)
-        before = view.picture
+        before = view.small_image
         masks = []
         for _ in range(6):
             mask = np.zeros(SIZE, bool)
@@ -201,7 +201,7 @@ def test_a_state_is_bytes_and_back() -> None:
     state, before = tracker.start(0, parse_timed("the dog")), None
     for frame, answer in zip(seen.frames[:12], given, strict=False):
         view = view_of(frame, before)
-        before = view.picture
+        before = view.small_image
         _, state = tracker.step(view, answer if frame.index % 3 else None, state)
     data = to_bytes(state)
     again = from_bytes(type(state), data)

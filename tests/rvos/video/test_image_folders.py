@@ -71,7 +71,7 @@ def test_what_cannot_be_put_in_order_is_refused(names: list[str], words: str, tm
         (["00000.jpg", "00005.jpg", "00010.jpg"], ""),
     ],
 )
-def test_what_may_not_be_meant_is_said(
+def test_ambiguous_folders_are_reported(
     names: list[str], words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     list_images(fill(tmp_path / "f", names))
@@ -84,7 +84,7 @@ def several(path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "form"), [("a.tif", "TIFF"), ("a.webp", "WEBP"), ("a.png", "PNG")])
-def test_pages_and_animations_are_no_picture(name: str, form: str, tmp_path: Path) -> None:
+def test_pages_and_animations_are_no_image(name: str, form: str, tmp_path: Path) -> None:
     several(tmp_path / name, form)
     with pytest.raises(DataError, match=r"expected one picture, got 4 \(pages or an animation\)"):
         read_image(tmp_path / name, apply_orientation=True)
@@ -92,7 +92,7 @@ def test_pages_and_animations_are_no_picture(name: str, form: str, tmp_path: Pat
         open_video(tmp_path)
 
 
-def test_one_picture_is_a_video_of_one_frame_and_an_animation_one_of_several(tmp_path: Path) -> None:
+def test_one_image_is_a_video_of_one_frame_and_an_animation_one_of_several(tmp_path: Path) -> None:
     several(tmp_path / "moving.png", "PNG")
     several(tmp_path / "pages.tif", "TIFF")
     Image.new("RGB", (8, 6), "red").save(tmp_path / "still.png")
@@ -110,7 +110,7 @@ def cut(path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["jpg", "png", "webp", "bmp", "tif"])
 @pytest.mark.parametrize("spoil", [cut, lambda path: path.write_bytes(b""), lambda path: path.unlink()])
-def test_a_broken_picture_is_refused_by_its_name(form: str, spoil: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_broken_image_is_refused_by_its_name(form: str, spoil: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / f"0.{form}"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
     spoil(path)
@@ -143,7 +143,7 @@ def test_numbers_that_are_no_colours_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["jpg", "png", "webp"])
-def test_a_turn_is_applied_where_it_is_asked_for_alone(form: str, tmp_path: Path) -> None:
+def test_orientation_is_applied_only_on_request(form: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = tmp_path / f"0.{form}"

@@ -39,7 +39,7 @@ def test_joined_pieces_are_one_video(joined: Path, caplog: pytest.LogCaptureFixt
     assert not any("cut off" in r.message for r in caplog.records)
 
 
-def test_a_piece_of_another_clock_goes_on_where_the_first_ended(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_piece_of_another_clock_continues_where_the_first_ended(caplog: pytest.LogCaptureFixture) -> None:
     second = Fraction(1)
     back, ahead = Timeline("a", Fraction(10)), Timeline("b", Fraction(10), handles_jumps=True)
     with caplog.at_level(logging.WARNING):
@@ -105,7 +105,7 @@ def test_a_cover_is_no_video() -> None:
         open_video(FAULTS / "only_cover.mp3")
 
 
-def test_the_largest_stream_is_taken_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_largest_stream_is_used_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO), open_video(FAULTS / "preview_first.mp4") as video:
         assert video.info.size == (120, 160) and video.info.stream_index == 1
     assert any("2 video streams, number 1 is taken" in r.message for r in caplog.records)
@@ -178,7 +178,7 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
         ({}, "got dict"),
     ],
 )
-def test_what_is_no_source_is_told_what_is(source: object, words: str) -> None:
+def test_an_invalid_source_is_refused_in_one_line(source: object, words: str) -> None:
     with pytest.raises(VideoError, match=words) as caught:
         open_video(source)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)

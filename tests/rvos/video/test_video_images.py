@@ -44,7 +44,7 @@ def test_folder_is_read_in_natural_order(tmp_path: Path) -> None:
         assert [int(f.image[0, 0, 0]) for f in video.get([3, 0])] == [10, 0]
 
 
-def test_pictures_are_read_in_the_order_given(tmp_path: Path) -> None:
+def test_images_are_read_in_the_order_given(tmp_path: Path) -> None:
     for name, value in (("00010", 10), ("00005", 5), ("00020", 20)):
         save(tmp_path / f"{name}.png", shade(value))
     with open_video([tmp_path / "00020.png", tmp_path / "00005.png"]) as video:
@@ -93,7 +93,7 @@ def test_folder_that_is_no_video(tmp_path: Path, contents: dict, message: str) -
         open_video(tmp_path)
 
 
-def test_picture_cut_off_in_the_middle_of_a_folder(tmp_path: Path) -> None:
+def test_image_cut_off_in_the_middle_of_a_folder(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(3):
         save(tmp_path / f"{i}.png", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))

@@ -12,7 +12,7 @@ import pytest
 from rvos.types import Frame
 from rvos.video.reader import open_video
 from rvos.view.cuts import THUMBNAIL, cut_score, is_cut, thumbnail
-from rvos.view.frame_view import picture_of, view_of
+from rvos.view.frame_view import small_image_of, view_of
 
 SIZE = (90, 160)
 
@@ -57,7 +57,7 @@ def test_is_cut(before: np.ndarray, now: np.ndarray, cut: bool) -> None:
     assert is_cut(thumbnail(before), thumbnail(now)) is cut
 
 
-def test_the_score_is_zero_for_equal_pictures_and_does_not_mind_the_order_of_time() -> None:
+def test_the_score_is_zero_for_equal_images_and_does_not_mind_the_order_of_time() -> None:
     assert score(scene(1), scene(1)) == 0
     assert score(scene(1), scene(2)) == pytest.approx(score(scene(2), scene(1)), rel=0.2)
 
@@ -73,12 +73,12 @@ def test_a_view_knows_that_it_follows_a_cut() -> None:
     before, cuts = None, []
     for index, picture in enumerate(pictures):
         view = view_of(Frame(index, float(index), picture), before)
-        before = view.picture
+        before = view.small_image
         cuts.append(view.cut)
     assert cuts == [False, False, True, False]
 
 
-def test_a_picture_of_another_size_is_refused() -> None:
+def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"View.before: expected .*\(40, 40, 3\), got \(90, 160, 3\)"):
         view_of(Frame(1, 1.0, np.zeros((40, 40, 3), np.uint8)), scene(1))
 
@@ -88,7 +88,7 @@ def thumbnails(path: Path, count: int, stream: int | None = None) -> Iterator[np
         for frame in video:
             if frame.index == count:
                 return
-            yield thumbnail(picture_of(frame.image))
+            yield thumbnail(small_image_of(frame.image))
 
 
 @pytest.mark.shared

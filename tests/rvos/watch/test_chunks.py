@@ -108,7 +108,7 @@ def test_a_chunk_is_encoded_at_once_and_what_the_words_leave_alone_made_once(
     assert passes == ["encode_image", "precompute", "decode"]
 
 
-def test_a_snapshot_between_chunks_goes_on(clip: list[Frame], colour_segmenter: ImageSegmenter) -> None:
+def test_a_snapshot_between_chunks_continues(clip: list[Frame], colour_segmenter: ImageSegmenter) -> None:
     whole = session_of(colour_segmenter, "flow", 4)
     first, second = (session_of(colour_segmenter, "flow", 4) for _ in range(2))
     chunks = clip[:4], clip[4:8], clip[8:]

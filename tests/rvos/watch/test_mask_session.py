@@ -140,7 +140,7 @@ def test_two_sessions_in_turns_share_nothing(frames: np.ndarray) -> None:
 
 @pytest.mark.parametrize("kind", [StillTracker, ObjectTracker])
 @pytest.mark.parametrize("at", [0, 1, 4, 9])
-def test_a_snapshot_goes_on_where_it_was_taken(at: int, kind: type[ObjectTracker], frames: np.ndarray) -> None:
+def test_a_snapshot_continues_where_it_was_taken(at: int, kind: type[ObjectTracker], frames: np.ndarray) -> None:
     def make() -> MaskSession:
         return session_of({0: ids_at(0, RED), 4: ids_at(4, GREEN), 6: ids_at(6, RED)}, kind())
 

@@ -49,7 +49,7 @@ def save(path: Path, values: np.ndarray, mode: str) -> Path:
     ],
     ids=["0 and 255", "0 and 1", "one bit", "16 bits", "palette", "grey ids", "grey RGB", "palette with void"],
 )
-def test_what_a_picture_says(values: np.ndarray, mode: str, wanted: np.ndarray, tmp_path: Path) -> None:
+def test_masks_from_images(values: np.ndarray, mode: str, wanted: np.ndarray, tmp_path: Path) -> None:
     prompts = read_prompts([f"4={save(tmp_path / 'mask.png', values, mode)}"])
     assert list(prompts.ids) == [4] and np.array_equal(prompts.ids[4], wanted)
     assert prompts.entries[0][1] == SIZE
@@ -63,7 +63,7 @@ def test_what_a_picture_says(values: np.ndarray, mode: str, wanted: np.ndarray, 
         (ids_with(left=254, right=255), ids_with(left=254)),
     ],
 )
-def test_what_an_array_says(mask: np.ndarray, wanted: np.ndarray) -> None:
+def test_masks_from_arrays(mask: np.ndarray, wanted: np.ndarray) -> None:
     assert np.array_equal(prompts_of({np.int64(2): mask}).ids[2], wanted)  # type: ignore[dict-item]
 
 
@@ -129,7 +129,7 @@ def _cut(path: Path) -> None:
     ],
     ids=["missing", "folder", "text", "cut", "jpeg", "colour", "soft edges", "empty", "empty palette", "void alone"],
 )
-def test_a_picture_that_is_no_mask_is_refused_in_one_line(
+def test_an_image_that_is_no_mask_is_refused_in_one_line(
     make: Callable[[Path], Any], words: str, tmp_path: Path
 ) -> None:
     make(tmp_path / "mask.png")

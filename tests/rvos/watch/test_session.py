@@ -151,7 +151,7 @@ def test_between_key_frames_the_encoder_rests_and_features_are_the_propagators(
 
 
 @pytest.mark.parametrize("at", [1, 5, 11])
-def test_a_snapshot_goes_on_where_it_was_taken(
+def test_a_snapshot_continues_where_it_was_taken(
     at: int, colour_segmenter: ImageSegmenter, frames: np.ndarray, counting_tracker: type[Tracker[Any]]
 ) -> None:
     def make() -> StreamSession:
@@ -207,7 +207,7 @@ def test_a_frame_that_fails_is_not_remembered(
     ("expressions", "words"),
     [((), "no expression"), (("the dog", "  "), "expression 2 is blank"), ("dog", "one string")],
 )
-def test_what_cannot_be_asked_is_refused(
+def test_invalid_expressions_are_refused(
     expressions: tuple[str, ...], words: str, colour_segmenter: ImageSegmenter
 ) -> None:
     with pytest.raises(RvosError, match=words):
@@ -249,7 +249,7 @@ class Counted:
         return [MaskAnswer((Candidate(mask, 1.0, 1.0),), 1.0) for _ in expressions]
 
 
-def test_expressions_that_ask_the_same_are_asked_once(frames: np.ndarray) -> None:
+def test_expressions_with_the_same_question_are_answered_once(frames: np.ndarray) -> None:
     model = Counted()
     session = StreamSession(MaskReader(model, ["the dog", "the cat", "the dog"]), NoTracker())
     results = session.step(frames_of(frames)[0])

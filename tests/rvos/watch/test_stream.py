@@ -98,7 +98,7 @@ def test_no_more_frames_wait_than_the_latency() -> None:
     assert [frame.index for frame, _ in stream.finish()] == [5, 6, 7] and stream.waiting == 0
 
 
-def test_where_the_frames_break_off_those_before_are_given_first() -> None:
+def test_frames_before_an_error_are_returned_first() -> None:
     seen = []
     with pytest.raises(VideoError, match="scratched"):
         for frame, _ in process(Delayed(4), breaking(numbers(23), 9, VideoError("scratched"))):
@@ -137,7 +137,7 @@ def test_a_restored_session_is_given_the_frames_again_that_it_has_not_answered(a
     assert found + [results[0].score for _, results in stream.finish()] == whole[answered:]
 
 
-def test_nothing_is_given_while_frames_have_to_come_again() -> None:
+def test_no_results_while_frames_are_repeated() -> None:
     first, second = Delayed(3), Delayed(3)
     for frame in numbers(5):
         first.step(frame)
@@ -177,7 +177,7 @@ def test_interrupted_and_continued_is_in_one_go(
 
 
 @pytest.mark.parametrize("breaks", [(13,), (13, 11), (13, 6), (8, 20)])
-def test_where_a_video_breaks_all_frames_before_are_kept_and_the_mended_one_goes_on(
+def test_where_a_video_breaks_all_frames_before_are_kept_and_the_mended_one_continues(
     breaks: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 5)

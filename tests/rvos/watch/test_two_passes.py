@@ -50,7 +50,7 @@ def test_expressions_together_are_expressions_apart(late: VideoSegmenter, frames
         assert [replace(record, expression_index=0) for record in together[index::2]] == list(apart)
 
 
-def test_a_frame_waits_as_long_as_it_is_said_to(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
+def test_a_frame_waits_for_the_lookahead(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
     session = VideoSegmenter(colour_segmenter, tracker=tracker_config("tracks", lookahead=3)).session(EXPRESSIONS)
     answered = [session.step(Frame(t, t / 25, image)) for t, image in enumerate(frames)]
     assert session.latency == 3 and [len(results) for results in answered] == [0] * 3 + [2] * (len(frames) - 3)

@@ -27,7 +27,7 @@ def test_a_wanted_t_acc_has_its_level(file: Path, wanted: float, level: float) -
     assert presence_threshold_for(MODEL, wanted, file) == pytest.approx(level)
 
 
-def test_a_model_that_was_not_looked_at_shows_what_is_likelier_there_than_not(file: Path) -> None:
+def test_a_model_without_a_measurement_has_the_threshold_one_half(file: Path) -> None:
     assert (
         presence_threshold_for(None, 0.95, file)
         == DEFAULT_THRESHOLD

@@ -77,7 +77,7 @@ def test_the_drawing_most_like_what_was_carried_is_taken_now_and_then() -> None:
     assert (masks[4] ^ truth(4)).mean() < 0.02
 
 
-def test_a_masker_that_cannot_draw_the_object_is_asked_once() -> None:
+def test_a_masker_that_fails_on_an_object_runs_once() -> None:
     masker = Drawn(lower=50)
     masks, _ = followed(masker, every=2)
     assert masker.asked_on == [0]
@@ -95,7 +95,7 @@ def test_a_drawing_that_is_not_alike_is_not_taken() -> None:
         np.testing.assert_array_equal(mask, plain.step(frame)[0].mask)
 
 
-def test_a_picture_is_encoded_once_for_all_objects() -> None:
+def test_an_image_is_encoded_once_for_all_objects() -> None:
     masker, ids = Drawn(), truth(0).astype(np.uint8)
     ids[70:90, 80:110] = 2
     carrier = RefinedCarrier(ObjectTracker(), masker, {"name": "drawn"}, RefiningConfig(every=4))
@@ -106,7 +106,7 @@ def test_a_picture_is_encoded_once_for_all_objects() -> None:
 
 
 @pytest.mark.parametrize("at", [1, 4, 7])
-def test_a_session_that_is_killed_goes_on_to_the_same_masks(at: int) -> None:
+def test_a_session_that_is_killed_continues_to_the_same_masks(at: int) -> None:
     whole, _ = followed(Drawn(), every=3)
     carrier = RefinedCarrier(ObjectTracker(), Drawn(), {"name": "drawn"}, RefiningConfig(every=3))
     first = MaskSession(prompts_of({0: truth(0)}), carrier)

@@ -46,7 +46,7 @@ def scene(x: int | None, y: int = 30, size: tuple[int, int] = SIZE) -> tuple[np.
 def views_of(images: Sequence[np.ndarray]) -> list[View]:
     views: list[View] = []
     for index, image in enumerate(images):
-        views.append(view_of(Frame(index, index / 25, image), views[-1].picture if views else None))
+        views.append(view_of(Frame(index, index / 25, image), views[-1].small_image if views else None))
     return views
 
 
@@ -80,7 +80,7 @@ def test_a_moving_object_is_followed_and_trusted() -> None:
     assert min(guess.quality for guess in guesses) > 0.5
 
 
-def test_what_stands_still_keeps_its_mask_and_so_does_a_camera_that_stops() -> None:
+def test_a_still_object_keeps_its_mask_also_when_the_camera_stops() -> None:
     image, truth = scene(60)
     noise = np.random.default_rng(3).integers(-3, 4, (12, *image.shape))
     still = [np.clip(image + change, 0, 255).astype(np.uint8) for change in noise]
@@ -111,7 +111,7 @@ def test_across_a_cut_the_place_does_not_count() -> None:
     tracker, views = ObjectTracker(), views_of([image for image, _ in pairs])
     _, _, state = follow(views, pairs[0][1], tracker)
     image, truth = scene(120, 60)
-    view = replace(view_of(Frame(6, 0.3, image), views[-1].picture), cut=True)
+    view = replace(view_of(Frame(6, 0.3, image), views[-1].small_image), cut=True)
     guess = tracker.predict(view, state)
     found = tracker.mask(view, guess)
     assert not found[pairs[-1][1]].any()
@@ -167,7 +167,7 @@ def test_full_and_one_pixel_masks_at_any_size(size: tuple[int, int]) -> None:
     assert masks[-1].mean() < 0.1
 
 
-def test_pictures_of_one_colour() -> None:
+def test_images_of_one_colour() -> None:
     grey = np.full((*SIZE, 3), 127, np.uint8)
     _, truth = scene(60)
     guesses, masks, _ = follow(views_of([grey] * 6), truth)
@@ -185,7 +185,7 @@ def test_a_state_is_as_large_after_many_frames_as_after_one() -> None:
     )
 
 
-def test_the_same_video_gives_the_same_states_and_a_snapshot_goes_on_exactly() -> None:
+def test_the_same_video_gives_the_same_states_and_a_snapshot_continues_exactly() -> None:
     pairs = [scene(10 + 4 * t) for t in range(14)]
     views, tracker = views_of([image for image, _ in pairs]), ObjectTracker()
     _, _, once = follow(views, pairs[0][1])

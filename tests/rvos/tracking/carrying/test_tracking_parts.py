@@ -19,7 +19,7 @@ from rvos.types import Frame
 from rvos.view.frame_view import view_of
 
 
-def test_a_box_holds_the_mask_and_its_margin_and_stays_in_the_picture() -> None:
+def test_a_box_holds_the_mask_and_its_margin_and_stays_in_the_image() -> None:
     mask = np.zeros((10, 20), bool)
     mask[2:4, 5:9] = True
     assert box_of(mask) == Box(5, 2, 9, 4) and box_of(mask, 3) == Box(2, 0, 12, 7)
@@ -45,7 +45,7 @@ def test_the_guided_filter_leaves_what_the_guide_explains_and_smooths_what_it_do
     assert 0.3 < flat[12, 12] < 0.7
 
 
-def test_the_guided_filter_takes_pictures_of_bytes_and_any_size() -> None:
+def test_the_guided_filter_takes_images_of_bytes_and_any_size() -> None:
     random = np.random.default_rng(0)
     for size in ((37, 50), (1, 9), (1, 1), (2, 3)):
         picture = random.integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -98,7 +98,7 @@ def test_features_have_half_the_work_size_and_the_same_channels(size: tuple[int,
     assert features.shape == (*half, CHANNELS) and np.isfinite(features).all()
 
 
-def test_a_picture_is_lifted_where_it_is_asked_for_and_once() -> None:
+def test_features_are_lifted_once_and_only_in_requested_parts() -> None:
     features = np.random.default_rng(0).random((2 * TILE + 5, 3 * TILE + 2, CHANNELS)).astype(np.float32)
     whole = lift(features.reshape(-1, CHANNELS)).reshape(*features.shape[:2], DIMENSION)
     picture, box = LiftedPicture(features), Box(TILE - 3, 4, 2 * TILE + 1, 2 * TILE + 5)
@@ -107,7 +107,7 @@ def test_a_picture_is_lifted_where_it_is_asked_for_and_once() -> None:
     np.testing.assert_allclose(picture.part(box), whole[box.part], atol=1e-5)
 
 
-def test_the_classifier_tells_two_colours_apart_and_forgets_by_shares() -> None:
+def test_the_classifier_separates_two_colours_and_forgets_by_shares() -> None:
     random = np.random.default_rng(0)
     red, blue = (random.normal(0, 0.05, (200, CHANNELS)).astype(np.float32) + at for at in (0.5, -0.5))
     one, other = sums_of(lift(red), 1.0, np.ones(200)), sums_of(lift(blue), -1.0, np.ones(200))
@@ -121,7 +121,7 @@ def test_the_classifier_tells_two_colours_apart_and_forgets_by_shares() -> None:
         Sums(np.zeros((2, 2)), np.zeros(3))
 
 
-def test_motion_tells_an_object_from_the_ground_and_says_nothing_where_both_move_alike() -> None:
+def test_motion_separates_object_and_background_unless_both_move_alike() -> None:
     inside = np.zeros((60, 80), np.float32)
     inside[20:40, 30:50] = 1
     whole, flow = Box(0, 0, 80, 60), np.zeros((60, 80, 2), np.float32)

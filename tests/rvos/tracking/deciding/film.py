@@ -75,7 +75,7 @@ class Scripted:
     questions: list[str] = field(default_factory=list)
     pictures: list[list[np.ndarray]] = field(default_factory=list)
 
-    def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
+    def answer(self, images: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
         self.questions.append(question)
-        self.pictures.append(list(pictures))
+        self.pictures.append(list(images))
         return self.script[min(len(self.questions), len(self.script)) - 1]

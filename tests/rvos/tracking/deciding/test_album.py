@@ -24,7 +24,7 @@ def seen(track_id: int, worth: float = 1.0, times_drawn: int = 1, left: int = 10
     return Seen(track_id, mask, worth, times_drawn)
 
 
-def test_the_pictures_of_a_track_are_spread_over_its_life_and_the_best_of_their_stretches() -> None:
+def test_images_of_a_track_are_spread_over_its_life_and_the_best_of_each_stretch() -> None:
     album, config, worths = Album(), AlbumConfig(views=4), np.random.default_rng(1).uniform(0.5, 1.5, 1000)
     for index in range(100, 1000):
         album = album.after(view(index), [seen(1, worths[index])], config)
@@ -70,7 +70,7 @@ def test_tracks_that_are_drawn_often_stay() -> None:
     assert album.settled(2) == album and album.settled(25).tracks == (1,) and album.settled(99) == album
 
 
-def test_a_picture_shows_all_tracks_that_were_drawn_there() -> None:
+def test_an_image_shows_all_tracks_that_were_drawn_there() -> None:
     album = Album()
     for index in range(6):
         there = [*([seen(1)] if index % 3 == 0 else []), *([seen(2, left=60)] if index >= 3 else [])]
@@ -81,17 +81,17 @@ def test_a_picture_shows_all_tracks_that_were_drawn_there() -> None:
     assert page.box(2, SIZE) == (60, 20, 80, 40) and page.box(2, (144, 192)) == (120, 40, 160, 80)
 
 
-def test_a_picture_is_what_was_watched_and_of_the_size_that_is_asked() -> None:
+def test_a_page_returns_the_image_of_its_frame_at_the_requested_size() -> None:
     smooth = np.linspace(0, 255, SIZE[1]).astype(np.uint8)[None, :, None].repeat(SIZE[0], 0).repeat(3, 2)
     smooth[..., 0] = 40
     page = Album().after(view(0, smooth), [seen(1)], AlbumConfig()).pages[0]
-    own, larger = page.picture(72), page.picture(360)
+    own, larger = page.image(72), page.image(360)
     assert own.shape == (*SIZE, 3) and larger.shape == (360, 480, 3)
     assert np.abs(own.astype(int) - smooth).mean() < 3
 
 
 @pytest.mark.parametrize(("shape", "size"), [((1, 2000), (1, 400)), ((2000, 1), (400, 1)), ((90, 120), (100, 133))])
-def test_no_picture_is_out_of_measure(shape: tuple[int, int], size: tuple[int, int]) -> None:
+def test_images_have_a_bounded_size(shape: tuple[int, int], size: tuple[int, int]) -> None:
     assert fitted(np.zeros((*shape, 3), np.uint8), 100).shape[:2] == size
 
 

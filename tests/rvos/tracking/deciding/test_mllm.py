@@ -24,7 +24,7 @@ def asking(*script: str, **numbers: int) -> tuple[Mllm, Scripted]:
 
 
 def decision_of(begun: StreamSession) -> dict[str, object]:
-    (told,) = begun.decided()
+    (told,) = begun.decision_document()
     assert told is not None
     return told
 
@@ -49,7 +49,7 @@ def test_who_rejects_all_shows_nothing(lookahead: int) -> None:
 
 @pytest.mark.parametrize("script", [[GARBAGE], [SILENT], [UNSURE, '{"1": "unsure"}', '{"2": "unsure"}']])
 @pytest.mark.parametrize("lookahead", [0, 3])
-def test_who_says_nothing_leaves_it_to_the_rules(
+def test_an_open_decision_leaves_it_to_the_rules(
     script: list[str], lookahead: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """To the bit, and this is said."""
@@ -68,7 +68,7 @@ def test_of_those_that_are_left_open_the_rejected_are_out() -> None:
     np.testing.assert_array_equal(np.stack([result.mask for result in results(begun)]), film().red)
 
 
-def test_an_answer_that_cannot_be_read_is_asked_for_once_more_and_no_more() -> None:
+def test_an_invalid_answer_is_requested_once_more() -> None:
     decider, model = asking(GARBAGE, '{"1": "reject", "2": "accept"}')
     told = decision_of(session(decider))
     assert len(model.questions) == 2 and model.questions[1].startswith(model.questions[0])
@@ -82,14 +82,14 @@ def test_an_answer_that_cannot_be_read_is_asked_for_once_more_and_no_more() -> N
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
-def test_no_more_is_asked_than_is_allowed(most: int) -> None:
+def test_the_number_of_questions_is_limited(most: int) -> None:
     for script in (GARBAGE, UNSURE):
         decider, model = asking(script, questions=most)
         assert decision_of(session(decider))["left_to"] == "rules" and len(model.questions) <= most
     assert len(model.questions) == min(most, 5), "UNSURE of two tracks is no answer to a question about one"
 
 
-def test_what_stays_unsure_is_asked_again_on_frames_of_its_own_whole_and_near() -> None:
+def test_unsure_tracks_get_a_question_with_frames_and_close_ups_of_their_own() -> None:
     decider, model = asking('{"1": "unsure", "2": "reject"}', '{"1": "accept"}', frames=3, own_frames=2)
     begun = session(decider)
     first, second = decision_of(begun)["questions"]  # type: ignore[misc]
@@ -108,20 +108,20 @@ def test_the_album_and_the_decision_are_part_of_what_is_remembered() -> None:
     begun, frames = session(decider), film().frames
     restored = session(decider)
     restored.restore(begun.snapshot())
-    assert restored.decided() == begun.decided() and len(model.questions) == 2
+    assert restored.decision_document() == begun.decision_document() and len(model.questions) == 2
     state = begun._tracks[0]
     assert state.album is None and isinstance(state.decision, Decision)
     assert from_bytes(type(state), to_bytes(state)).decision == state.decision
-    assert tracker.decided(state) == begun.decided()[0]
+    assert tracker.decision_document(state) == begun.decision_document()[0]
     assert (begun.step(frames[0])[0].mask == restored.step(frames[0])[0].mask).all()
 
 
-def test_nothing_is_asked_of_a_film_without_tracks() -> None:
+def test_a_video_without_tracks_has_no_questions() -> None:
     decider, model = asking(GARBAGE)
     assert decider.decide(EXPRESSION, Album()) is None and not model.questions
 
 
-def test_one_that_looks_needs_both_ways() -> None:
+def test_a_decider_needs_both_ways() -> None:
     with pytest.raises(ConfigError, match=r"tracker.both_ways: expected true with Mllm.*set tracker.both_ways=true"):
         TracksTracker(TracksConfig(), asking(GARBAGE)[0])
 

@@ -31,7 +31,7 @@ def test_objects_stay_as_they_are() -> None:
     assert (shown[every] == GROUND[every]).all() and (shown != GROUND).any()
 
 
-def test_an_outline_tells_where_its_object_is() -> None:
+def test_an_outline_surrounds_its_object() -> None:
     masks = twelve()
     shown = draw_outlines(GROUND, masks)
     for number, mask in masks.items():
@@ -52,7 +52,7 @@ def test_numbers_are_written_beside_their_objects_each_on_a_plate_of_its_own() -
         assert stats[1:, cv2.CC_STAT_AREA].max() > 150, number
 
 
-def test_a_number_is_drawn_as_large_in_every_picture() -> None:
+def test_a_number_is_drawn_as_large_in_every_image() -> None:
     small, large = GROUND[:120, :160], cv2.resize(GROUND, (1280, 720))
     heights = []
     for picture in (small, large):
@@ -74,7 +74,7 @@ def test_an_object_within_another_keeps_its_outline() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 400), (400, 1), (3, 3), (20, 90)])
-def test_a_picture_without_room_is_drawn_on_as_far_as_it_goes(shape: tuple[int, int]) -> None:
+def test_an_image_without_room_is_drawn_on_as_far_as_it_goes(shape: tuple[int, int]) -> None:
     picture, mask = np.full((*shape, 3), 90, np.uint8), np.ones(shape, bool)
     shown = draw_outlines(picture, {12: mask, 1: mask})
     assert shown.shape == picture.shape and (picture == 90).all()

@@ -10,7 +10,7 @@ import pytest
 from image_core.weak.sparc import SparcConfig, question_of
 from rvos.tracking.deciding.album import Album, AlbumConfig, Seen
 from rvos.tracking.deciding.decision import Verdict
-from rvos.tracking.deciding.similarity import Similarity, SimilarityConfig, placed
+from rvos.tracking.deciding.similarity import Similarity, SimilarityConfig, probabilities_with_place
 from rvos.types import Frame
 from rvos.view.frame_view import view_of
 from tests.rvos.tracking.deciding.film import film, results, session
@@ -46,17 +46,17 @@ def test_what_the_words_fit_best_is_shown() -> None:
     scorer = SeesColours()
     begun = session(asking(scorer, frames=3))
     np.testing.assert_array_equal(np.stack([r.mask for r in results(begun)]), film().red)
-    (told,) = begun.decided()
+    (told,) = begun.decision_document()
     assert told is not None and set(told["tracks"].values()) == {"accept", "reject"}
     assert sum(told["scores"].values()) == pytest.approx(1, abs=1e-3) and max(told["scores"].values()) > 0.9
     assert scorer.asked == [(3, ("a photo of the red ball",))] * 2
 
 
-def test_tracks_that_the_words_fit_alike_are_all_shown_and_the_threshold_says_how_alike() -> None:
+def test_tracks_with_similar_scores_are_all_shown_by_the_threshold() -> None:
     begun = session(asking(SeesColours()), expression="a ball")
     np.testing.assert_array_equal(np.stack([r.mask for r in results(begun)]), film().red | film().blue)
     begun = session(asking(SeesColours(), reject=0.0))
-    assert set(begun.decided()[0]["tracks"].values()) == {"accept"}  # type: ignore[index]
+    assert set(begun.decision_document()[0]["tracks"].values()) == {"accept"}  # type: ignore[index]
 
 
 def album_of(frames: Sequence[dict[int, int]]) -> Album:
@@ -80,14 +80,14 @@ def album_of(frames: Sequence[dict[int, int]]) -> Album:
 def test_places_are_judged_among_the_tracks_of_one_frame(expression: str, scores: list[float]) -> None:
     album, question = album_of([{1: 10, 2: 60}, {1: 20, 2: 70}, {1: 30, 2: 80}]), question_of(expression, SparcConfig())
     looks = {text: np.array([0.5, 0.5]) for text in question.texts}
-    np.testing.assert_allclose(placed(question, album, [1, 2], looks, 60), scores)
+    np.testing.assert_allclose(probabilities_with_place(question, album, [1, 2], looks, 60), scores)
 
 
 def test_a_track_that_is_alone_on_its_frames_gains_nothing_by_that() -> None:
     """Of track 3, which nothing speaks for, there are no frames with the others."""
     album, question = album_of([{1: 10, 2: 60}, {1: 20, 2: 70}, {3: 50}]), question_of("the left ball", SparcConfig())
     looks = {text: np.array([0.6, 0.3, 0.1]) for text in question.texts}
-    np.testing.assert_allclose(placed(question, album, [1, 2, 3], looks, 60), [0.9, 0.0, 0.1])
+    np.testing.assert_allclose(probabilities_with_place(question, album, [1, 2, 3], looks, 60), [0.9, 0.0, 0.1])
 
 
 def test_a_landmark_counts() -> None:
@@ -95,7 +95,7 @@ def test_a_landmark_counts() -> None:
     album = album_of([{1: 5, 2: 80, 3: 64}] * 3)
     question = question_of("the ball near the red box", SparcConfig())
     looks = {text: np.array([0.05, 0.9, 0.05] if "red" in text else [0.4, 0.2, 0.4]) for text in question.texts}
-    scores = placed(question, album, [1, 2, 3], looks, 60)
+    scores = probabilities_with_place(question, album, [1, 2, 3], looks, 60)
     assert scores.argmax() == 2
 
 

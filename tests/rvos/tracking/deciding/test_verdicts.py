@@ -87,7 +87,7 @@ def test_what_is_shown_of_a_decision(verdicts: dict[int, Verdict], shown: set[in
     assert Decision(verdicts).shown(CLAIMS, first_of) == shown
 
 
-def test_a_decision_tells_all_that_was_asked() -> None:
+def test_a_decision_records_all_questions() -> None:
     asked = (
         QuestionRecord((3, 9), {1: 4}, "Is it?", "no", None),
         QuestionRecord((3, 9), {1: 4}, "Is it?", "{}", {1: UNSURE}),

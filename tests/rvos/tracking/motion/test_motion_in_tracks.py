@@ -1,4 +1,5 @@
-"""Words of motion decide among tracks: in one pass and in two, over snapshots and cuts, one question for two words."""
+"""Words of motion decide among tracks: in one pass and in two, over snapshots and cuts, with one question for
+expressions of the same still part."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from rvos import VideoSegmenter
 from rvos.parts import tracker_config
 from rvos.run.job import Job, run
 from rvos.tracking.belief.meaning import MeaningConfig
-from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig, MotionMemory
+from rvos.tracking.motion.motion_scorer import MotionMemory, MotionScorer, MotionScorerConfig
 from rvos.types import Frame, FrameResult
 from rvos.watch.stream import process
 
@@ -48,7 +49,7 @@ class AllBalls:
         return [MaskAnswer(tuple(candidates), 1.0 if masks else 0.0, 1.0) for _ in expressions]
 
 
-def drawn(frames: int = FRAMES, pan: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def rendered(frames: int = FRAMES, pan: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(T, H, W, 3) uint8, and of each ball (T, H, W) bool. pan: pixels a frame that the camera goes right."""
     noise = np.random.default_rng(5).normal(0, 1, (HEIGHT, WIDTH + 400, 3)).astype(np.float32)
     ground = np.clip(cv2.GaussianBlur(noise, (0, 0), 1.5) * 60 + 100, 0, 190).astype(np.uint8)
@@ -78,15 +79,19 @@ def share_right(results: Sequence[FrameResult], truth: np.ndarray) -> float:
 @pytest.mark.parametrize("name", ["left", "right", "still"])
 @pytest.mark.parametrize("pan", [0, 2], ids=["still camera", "pan"])
 def test_two_passes_are_right_from_the_first_frame(name: str, pan: int) -> None:
-    images, truth = drawn(pan=pan)
-    said = {"left": "the ball moving left", "right": "the ball going right", "still": "the ball that does not move"}
-    (results,) = answered(images, [said[name]], both_ways=True)
+    images, truth = rendered(pan=pan)
+    expression_of = {
+        "left": "the ball moving left",
+        "right": "the ball going right",
+        "still": "the ball that does not move",
+    }
+    (results,) = answered(images, [expression_of[name]], both_ways=True)
     assert share_right(results, truth[name]) == 1.0
 
 
 @pytest.mark.parametrize("name", ["left", "right"])
-def test_one_pass_comes_to_see_it(name: str) -> None:
-    images, truth = drawn()
+def test_one_pass_selects_the_target_after_some_frames(name: str) -> None:
+    images, truth = rendered()
     (results,) = answered(images, [f"the ball moving {name}"])
     assert share_right(results[8:], truth[name][8:]) == 1.0
     (late,) = answered(images, [f"the ball moving {name}"], lookahead=8)
@@ -94,21 +99,21 @@ def test_one_pass_comes_to_see_it(name: str) -> None:
     assert share_right(late, truth[name]) == 1.0
 
 
-def test_all_that_do_it_are_shown_where_several_are_meant() -> None:
-    images, truth = drawn()
+def test_all_tracks_that_move_so_are_shown_if_several_are_meant() -> None:
+    images, truth = rendered()
     moving, all_still = answered(images, ["the two balls that move", "the balls that stand still"], both_ways=True)
     assert share_right(moving, truth["left"] | truth["right"]) == 1.0
     assert share_right(all_still, truth["still"]) == 1.0
 
 
-def test_nothing_is_shown_where_nothing_does_it() -> None:
-    images, _ = drawn()
+def test_nothing_is_shown_if_no_track_moves_so() -> None:
+    images, _ = rendered()
     (results,) = answered(images, ["the ball moving up"], both_ways=True)
     assert not any(result.present for result in results)
 
 
-def test_two_expressions_of_one_still_part_are_asked_once_and_told_apart(tmp_path: Path) -> None:
-    images, truth = drawn()
+def test_expressions_with_the_same_still_part_share_one_question(tmp_path: Path) -> None:
+    images, truth = rendered()
     model = AllBalls()
     expressions = ["the ball moving left", "the ball moving right"]
     segmenter = VideoSegmenter(model, tracker=tracker_config("tracks", both_ways=True))
@@ -122,16 +127,16 @@ def test_two_expressions_of_one_still_part_are_asked_once_and_told_apart(tmp_pat
         cv2.imwrite(str(source / f"{t:05d}.png"), image[..., ::-1])
     report = run(Job(source=str(source), expressions=tuple(expressions), out=tmp_path / "out"), segmenter)
     assert report.result["expressions"] == expressions
-    told = json.loads(json.dumps(report.result["understood"]))
-    assert told[0] == {
+    understood = json.loads(json.dumps(report.result["understood"]))
+    assert understood[0] == {
         "still": "the ball",
         "asked": "the ball",
-        "motions": [{"deed": "goes", "direction": "left"}],
+        "motions": [{"action": "goes", "direction": "left"}],
     }
 
 
-def test_other_trackers_leave_the_whole_text_to_the_model() -> None:
-    images, _ = drawn(2)
+def test_other_trackers_ask_the_model_the_whole_text() -> None:
+    images, _ = rendered(2)
     model = AllBalls()
     list(VideoSegmenter(model, tracker="none").stream(images, ["the ball moving left"]))
     assert model.asked == [["the ball moving left"]] * 2
@@ -139,8 +144,8 @@ def test_other_trackers_leave_the_whole_text_to_the_model() -> None:
 
 @pytest.mark.parametrize("numbers", [{}, {"lookahead": 3}, {"both_ways": True}], ids=["causal", "late", "both ways"])
 @pytest.mark.parametrize("at", [3, 11])
-def test_killed_in_the_middle_of_a_motion_and_continued_is_in_one_go(at: int, numbers: dict[str, Any]) -> None:
-    images, _ = drawn()
+def test_results_are_the_same_after_an_interruption(at: int, numbers: dict[str, Any]) -> None:
+    images, _ = rendered()
     frames = [Frame(t, t / 25, image) for t, image in enumerate(images)]
     segmenter = VideoSegmenter(AllBalls(), tracker=tracker_config("tracks", **numbers))
 
@@ -155,25 +160,25 @@ def test_killed_in_the_middle_of_a_motion_and_continued_is_in_one_go(at: int, nu
     whole = [results for _, results in process(session(), frames)]
     first = session()
     early = [results for frame in frames[:at] if (results := first.step(frame))]
-    again = segmenter.session(["the ball moving left", "the balls that move"])
-    again.restore(first.snapshot())
-    parts = early + [results for frame in frames[at:] if (results := again.step(frame))] + again.finish()
+    restored = segmenter.session(["the ball moving left", "the balls that move"])
+    restored.restore(first.snapshot())
+    parts = early + [results for frame in frames[at:] if (results := restored.step(frame))] + restored.finish()
     assert len(parts) == len(whole)
     for one, other in zip(parts, whole, strict=True):
         assert all(np.array_equal(a.mask, b.mask) and a.presence == b.presence for a, b in zip(one, other, strict=True))
 
 
-def test_a_fault_that_moves_hides_nothing() -> None:
-    words, memory = parse_timed("the ball moving left"), MotionMemory(worth={1: 1.0, 2: 3.0})
-    by_motion = ByMotion(ByMotionConfig(), MeaningConfig())
-    assert by_motion.chosen(words, memory, {1}, barred={2}) == {1}, "track 2 was drawn once and may be nothing"
+def test_an_unconfirmed_track_does_not_hide_others() -> None:
+    words, memory = parse_timed("the ball moving left"), MotionMemory(log_odds={1: 1.0, 2: 3.0})
+    scorer = MotionScorer(MotionScorerConfig(), MeaningConfig())
+    assert scorer.select(words, memory, {1}, unconfirmed={2}) == {1}, "track 2 was drawn once and may be nothing"
 
 
-def test_a_cut_is_no_motion() -> None:
+def test_a_cut_is_not_measured_as_motion() -> None:
     """The still ball lies elsewhere in the second scene: it has not moved there."""
-    images, truth = drawn(12)
+    images, truth = rendered(12)
     other = np.ascontiguousarray(images[::-1, ::-1, ::-1])  # played backwards and turned: left stays left
-    film = np.concatenate([images, other])
-    (results,) = answered(film, ["the ball that does not move"], both_ways=True)
+    both_scenes = np.concatenate([images, other])
+    (results,) = answered(both_scenes, ["the ball that does not move"], both_ways=True)
     wanted = np.concatenate([truth["still"], truth["still"][::-1, ::-1, ::-1]])
     assert share_right(results, wanted) >= 0.9

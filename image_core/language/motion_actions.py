@@ -1,4 +1,4 @@
-"""Which deed a verb means, by the words behind it. For the rules of `motion_parser`."""
+"""The action that a verb means, by the words behind it. For the rules of `motion_parser`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_core.language.motion_phrases import Clause, Phrases, Verb
 Read = tuple[Motion, Clause]
 
 
-class Deeds(Phrases):
+class ActionRules(Phrases):
     """Reads the verb at a position, with all that belongs to it; None where its meaning is not known."""
 
     def state(self, at: int, auxiliary: str) -> Read | None:
@@ -37,7 +37,7 @@ class Deeds(Phrases):
             return Motion("moves", speed=vocabulary.SUPERLATIVES[word]), Clause(end=self.than_others(at + 1))
         return None
 
-    def deed(self, at: int, context: str, negated: bool) -> Read | None:
+    def action(self, at: int, context: str, negated: bool) -> Read | None:
         """A verb that stands in a context: see `Phrases.verb`."""
         verb = self.verb(at, context)
         if verb is None:
@@ -87,13 +87,13 @@ class Deeds(Phrases):
             return Motion("still"), Clause(end=min(at + 4, len(self.words)))
         if stem == "keep":
             read = self.verb(at + 1, "ing")
-            return None if read is None else self.deed(at + 1, "ing", False)
+            return None if read is None else self.action(at + 1, "ing", False)
         is_last = not behind or behind in (",", "and", ".", "while")
         return (Motion("still"), Clause(end=at + 1)) if is_last else None
 
     def _named(self, at: int, stem: str) -> Read | None:
-        """A verb with a deed of its own."""
-        deed = vocabulary.VERBS[stem]
+        """A verb that means one action."""
+        action = vocabulary.VERBS[stem]
         behind = self.word(at + 1)
         if self.form(at) == "ed" and behind == "by":
             read = self._with_landmark(at + 1, "leads")
@@ -102,20 +102,20 @@ class Deeds(Phrases):
             return read
         if stem == "appear" and behind == "to":
             return None
-        if deed in ("follows", "overtakes", "joins") or (stem in ("circle", "orbit") and behind in words.DETERMINERS):
-            return self._with_landmark(at, deed)
-        if deed in ("enters", "leaves"):
-            return self._through_the_edge(at + 1, at, deed)
-        if deed == "crosses":
+        if action in ("follows", "overtakes", "joins") or (stem in ("circle", "orbit") and behind in words.DETERMINERS):
+            return self._with_landmark(at, action)
+        if action in ("enters", "leaves"):
+            return self._through_the_edge(at + 1, at, action)
+        if action == "crosses":
             return self._crossing(at)
-        if self.has_object(at + 1) or (deed == "turns" and behind in ("into", "onto")):
+        if self.has_object(at + 1) or (action == "turns" and behind in ("into", "onto")):
             return None
         clause = self.complements(at + 1, at)
         direction = vocabulary.VERTICAL.get(stem, clause.direction)
-        if deed == "turns" and behind in ("around", "round", "over"):
-            deed = "spins"
-        deed = "circles" if clause.deed == "circles" else deed
-        return Motion(deed, direction, is_seen=stem == "fall"), self._pose_kept(at, clause, stem == "fall")
+        if action == "turns" and behind in ("around", "round", "over"):
+            action = "spins"
+        action = "circles" if clause.action == "circles" else action
+        return Motion(action, direction, is_seen=stem == "fall"), self._pose_kept(at, clause, stem == "fall")
 
     def _crossing(self, at: int) -> Read:
         """ "crossing the picture from left to right", "crosses the street"."""
@@ -130,10 +130,10 @@ class Deeds(Phrases):
             clause.kept = (at, at + 1)
         return clause
 
-    def _with_landmark(self, at: int, deed: str) -> Read | None:
+    def _with_landmark(self, at: int, action: str) -> Read | None:
         """ "chasing another", "approaching the tree"; "approaching" alone or "the camera" is a change of size."""
         landmark, end = self.noun_phrase(at + 1)
-        if deed == "joins" and (not landmark or set(landmark.split()) & vocabulary.CAMERA):
+        if action == "joins" and (not landmark or set(landmark.split()) & vocabulary.CAMERA):
             return Motion("grows"), self.complements(end if landmark else at + 1, at)
         if not landmark:
             return None
@@ -141,9 +141,9 @@ class Deeds(Phrases):
         clause.landmark = landmark
         if not set(landmark.split()) & vocabulary.OTHERS:
             clause.kept = (at, clause.end)
-        return Motion(deed, landmark=landmark, is_seen=clause.kept is not None), clause
+        return Motion(action, landmark=landmark, is_seen=clause.kept is not None), clause
 
-    def _through_the_edge(self, behind: int, at: int, deed: str) -> Read | None:
+    def _through_the_edge(self, behind: int, at: int, action: str) -> Read | None:
         """ "enters the picture from the left", "leaving"."""
         end = behind
         while self.word(end) in ("into", "in", "out", "of"):
@@ -157,7 +157,7 @@ class Deeds(Phrases):
         clause.side = clause.side if side is None else side[0]
         if place and not named & vocabulary.PICTURE:
             clause.kept = (at, end)
-        return Motion(deed, clause.side or clause.direction, is_seen=clause.kept is not None), clause
+        return Motion(action, clause.side or clause.direction, is_seen=clause.kept is not None), clause
 
     def _travelling(self, at: int, verb: Verb, negated: bool) -> Read | None:
         """ "moving left", "walks away", "going in circles", "riding a bike to the left"."""
@@ -185,15 +185,15 @@ class Deeds(Phrases):
         return self._judged(at, verb, clause, negated)
 
     def _judged(self, at: int, verb: Verb, clause: Clause, negated: bool) -> Read | None:
-        """The deed of a verb of changing place, with the words behind it."""
+        """The action of a verb of changing place, with the words behind it."""
         pose = verb.stem in vocabulary.GAITS or (
             verb.stem in ("drive", "go", "come", "head") and not clause.has_complement
         )
-        if clause.deed in ("joins", "parts") and clause.landmark:
+        if clause.action in ("joins", "parts") and clause.landmark:
             clause.kept = (at, clause.end)
-            return Motion(clause.deed, landmark=clause.landmark, is_seen=True), clause
-        if clause.deed is not None:
-            motion = Motion(clause.deed, clause.direction)
+            return Motion(clause.action, landmark=clause.landmark, is_seen=True), clause
+        if clause.action is not None:
+            motion = Motion(clause.action, clause.direction)
         elif clause.direction:
             motion = Motion("goes", clause.direction)
         elif clause.side:
@@ -213,10 +213,10 @@ class Deeds(Phrases):
         if pose and clause.kept is None and not negated:
             clause.kept = (at, at + 1)
         if clause.kept is not None:
-            motion = replace(motion, is_seen=motion.deed == "moves")
+            motion = replace(motion, is_seen=motion.action == "moves")
         return motion, clause
 
     def other_way(self, at: int) -> Read | None:
         """Another direction of the verb before: "left and then right"."""
         clause = self.complements(at, at)
-        return (Motion("goes", clause.direction), clause) if clause.direction and clause.deed is None else None
+        return (Motion("goes", clause.direction), clause) if clause.direction and clause.action is None else None
