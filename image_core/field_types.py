@@ -8,7 +8,8 @@ from dataclasses import fields
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-_PLAIN = (int, float, str, bool)
+_PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+"""The types of a single value, each with what a message calls it."""
 
 
 def type_errors(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
@@ -59,6 +60,6 @@ def _describe_type(hint: Any) -> str:
         return " or ".join(_describe_type(argument) for argument in arguments)
     if origin is tuple:
         if arguments[-1] is Ellipsis:
-            return f"a list of {_describe_type(arguments[0])}"
-        return f"[{', '.join(_describe_type(argument) for argument in arguments)}]"
-    return hint.__name__
+            return f"a list of {_describe_type(arguments[0]).removeprefix('a ')}s"
+        return f"[{', '.join(_describe_type(argument).removeprefix('a ') for argument in arguments)}]"
+    return _PLAIN.get(hint) or hint.__name__

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class RunKind:
     lock_timeout_s: float = 0.0
     #: Advice how to replace another run.
     overwrite_advice: str = "pass --overwrite"
+    #: Advice for runs that differ in one setting alone, by its key; comes before the others.
+    advice_by_key: Mapping[str, str] = field(default_factory=dict)
     #: Advice how to avoid the folder.
     other_folder_advice: str = "choose another --out"
 
@@ -175,10 +177,10 @@ def check_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> 
         return False
     differing = kind.differing(old, _plain(settings))
     if differing:
-        raise OutputError(
-            f"{folder} holds another run (different: {', '.join(differing)}): {kind.overwrite_advice}, or "
-            f"{kind.other_folder_advice}"
-        )
+        advice = [kind.overwrite_advice, f"or {kind.other_folder_advice}"]
+        if len(differing) == 1 and differing[0] in kind.advice_by_key:
+            advice.insert(0, kind.advice_by_key[differing[0]])
+        raise OutputError(f"{folder} holds another run (different: {', '.join(differing)}): {', '.join(advice)}")
     return True
 
 

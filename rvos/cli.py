@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -63,6 +64,7 @@ DONE, INTERNAL_ERROR, INPUT_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (None for that of the process) and return its exit code."""
+    _open_closed_streams()
     with _log_to_stderr():
         try:
             _check_arguments(sys.argv[1:] if arguments is None else arguments)
@@ -94,6 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         _print_error("rvos: interrupted; the same command continues")
     return code or DONE
+
+
+def _open_closed_streams() -> None:
+    """Connect the standard streams that the caller closed, as `>&-` and some job schedulers do, to the null device:
+    a file that is opened later would get their number, and what libraries print would be written into it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from rvos.reading.propagation import Propagator
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS, known_tracker, tracker_type
 from rvos.tracking.tracker import Tracker
+from rvos.video.sampling import ALL_FRAMES, Sampling, Stride
 
 SPARSE_KEY_FRAMES = KeyFrames(4)
 """The key frames of `auto` if not every frame is one. Our choice: `photo` takes 1 to 2 processor seconds per image."""
@@ -92,25 +93,47 @@ def _name_of(table: LazyTable[Any], kind: type) -> str:
     return names[0] if names else f"{kind.__module__}:{kind.__qualname__}"
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How the image model is applied along a video, by names or objects.
+
+    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key; chunk: frames per batch; sampling: the
+    video's, on which auto depends.
+    """
+
+    key_frames: str | KeyFrames = AUTO
+    decode: str = AUTO
+    propagation: str | PartConfig | Propagator[Any] = DEFAULT_PROPAGATION
+    chunk: int = 1
+    sampling: Sampling = ALL_FRAMES
+
+
 def resolve_reading(
     key_frames: KeyFrames | None,
     decode: str,
     propagation: type[Propagator[Any]],
     tracker: type[Tracker[Any]],
     is_slow: Callable[[], bool],
+    sampling: Sampling = ALL_FRAMES,
 ) -> tuple[KeyFrames, str]:
     """The key frames, and which frames are decoded (every or key), with `auto` resolved.
 
     key_frames: None for auto; decode: auto, every or key; is_slow: whether the model is slow, called only if needed.
     With `auto` not every frame is a key frame if a propagator passes features to the others, or if the model is slow
-    and the tracker carries masks to them.
+    and the tracker carries masks to them. A slow model runs on every fourth frame of the *video*: of sampled frames,
+    which lie further apart, on more, and with `uniform` on all.
     """
     between = propagation.between_key_frames
     if decode == AUTO:
         decode = "every" if between or not tracker.between_decodes else "key"
     if key_frames is None:
         carries = decode == "key" and tracker.between_decodes
-        key_frames = SPARSE_KEY_FRAMES if between or (carries and is_slow()) else KeyFrames()
+        if between:
+            key_frames = SPARSE_KEY_FRAMES
+        elif carries and is_slow() and isinstance(sampling, Stride):
+            key_frames = KeyFrames(max(1, SPARSE_KEY_FRAMES.every // sampling.every))
+        else:
+            key_frames = KeyFrames()
     return key_frames, "every" if key_frames.all_frames else decode
 
 

@@ -18,11 +18,11 @@ from image_core.weights.cache import weights_of
 from rvos.carriers import CarrierFactory
 from rvos.export.records import to_record
 from rvos.image_model import ImageModelHandle
-from rvos.parts import PartConfig
+from rvos.parts import PartConfig, Reading
 from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
-from rvos.system import Reading, SystemConfig, VideoSystem
+from rvos.system import SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking.carrying.mask_carrier import MaskCarrier
 from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
@@ -31,7 +31,7 @@ from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video.config import VideoConfig
 from rvos.video.reader import open_video
-from rvos.video.sampling import parse_sampling
+from rvos.video.sampling import ALL_FRAMES, Sampling, parse_sampling
 from rvos.video.source import Source
 from rvos.watch.corrected_session import with_corrections
 from rvos.watch.corrections import Corrections, corrections_of
@@ -86,8 +86,9 @@ class VideoSegmenter:
     ) -> None:
         handle = ImageModelHandle.of(model, device, precision)
         faults = Faults()
+        chosen: Sampling = ALL_FRAMES
         with faults.gathered():
-            parse_sampling(sampling)
+            chosen = parse_sampling(sampling)
         for key, value, kind in (
             ("video", video, VideoConfig),
             ("object_tracker", object_tracker, ObjectTrackerConfig),
@@ -96,7 +97,7 @@ class VideoSegmenter:
             if not isinstance(value, kind):
                 faults.add(f"{key}: expected {kind.__module__}.{kind.__name__}(...), got {type(value).__name__}")
         with faults.gathered():
-            self.system = VideoSystem(handle, Reading(key_frames, decode, propagation, chunk), tracker)
+            self.system = VideoSystem(handle, Reading(key_frames, decode, propagation, chunk, chosen), tracker)
         faults.raise_all()
         self.video = video
         self.sampling = sampling

@@ -24,6 +24,7 @@ from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
 from rvos.parts import (
     PartConfig,
+    Reading,
     check_compatible,
     describe_propagation,
     describe_tracker,
@@ -31,7 +32,6 @@ from rvos.parts import (
     resolve_reading,
     tracker_config,
 )
-from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import AUTO, KeyFrames, parse_key_frames
 from rvos.reading.propagation import Propagator
@@ -105,8 +105,8 @@ class SystemConfig:
     """Frames to process: all, stride:K (every K-th) or uniform:N (N, spread evenly over the video)."""
     key_frames: str = AUTO
     """Key frames, those on which the full image model runs: all, every:K, adaptive:K (at most K frames apart, sooner
-    after a cut or a large change), or auto: every:4 for a slow model, such as photo, and with a propagation; else
-    all."""
+    after a cut or a large change), or auto: every:4 for a slow model, such as photo (every:2 with sampling=stride:2,
+    all with a larger stride or uniform:N), and with a propagation; else all."""
     decode: str = AUTO
     """Frames on which the model's mask decoder runs: every (also between key frames, on propagated features), key (only
     on key frames; between them the tracker carries the masks), or auto: every with a propagation, else key."""
@@ -223,19 +223,6 @@ def _field_of(key: str, value: Any) -> Any:
     return propagation_config(**value) if key == "propagation" else tracker_config(**value)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How the image model is applied along a video, by names or objects.
-
-    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key; chunk: frames per batch.
-    """
-
-    key_frames: str | KeyFrames = AUTO
-    decode: str = AUTO
-    propagation: str | PartConfig | Propagator[Any] = DEFAULT_PROPAGATION
-    chunk: int = 1
-
-
 class VideoSystem:
     """An image model, a reading and a tracker, by names or objects.
 
@@ -269,7 +256,8 @@ class VideoSystem:
             numbers = self.tracker_config.numbers.for_model(self.model.project_identity)
             self.tracker_config = replace(self.tracker_config, numbers=numbers)
         self.tracker = _tracker(tracker, self.tracker_config, self.model)
-        self._resolve = partial(resolve_reading, asked, reading.decode, type(self.propagator), type(self.tracker))
+        parts = type(self.propagator), type(self.tracker)
+        self._resolve = partial(resolve_reading, asked, reading.decode, *parts, sampling=reading.sampling)
         check_compatible(
             *self._resolve(lambda: False),
             (self.propagation_config.name, type(self.propagator)),

@@ -183,12 +183,15 @@ def test_text_that_is_no_setting(text: str) -> None:
 @pytest.mark.parametrize(
     ("override", "answer"),
     [
-        ("steps=many", "train.steps: expected int, got 'many'"),
-        ("steps=10.5", "train.steps: expected int, got 10.5"),
-        ("steps=true", "train.steps: expected int, got True"),
-        ("optimiser.lr=fast", "optimiser.lr: expected float, got 'fast'"),
-        ("data.augment=7", "data.augment: expected bool, got 7"),
-        ("data.augment=7 data.name=3", "data.name: expected str, got 3; data.augment: expected bool, got 7"),
+        ("steps=many", "train.steps: expected a whole number, got 'many'"),
+        ("steps=10.5", "train.steps: expected a whole number, got 10.5"),
+        ("steps=true", "train.steps: expected a whole number, got True"),
+        ("optimiser.lr=fast", "optimiser.lr: expected a number, got 'fast'"),
+        ("data.augment=7", "data.augment: expected true or false, got 7"),
+        (
+            "data.augment=7 data.name=3",
+            "data.name: expected a text, got 3; data.augment: expected true or false, got 7",
+        ),
         ("steps=0", "expected at least 1"),
         ("sizes=96", "sizes: expected pairs [share of the run, pixels], got 96"),
         ("sizes=[[0.0]]", "expected pairs [share of the run, pixels]"),
@@ -229,5 +232,5 @@ def test_lists_become_tuples_and_unknown_keys_are_refused() -> None:
     )
     with pytest.raises(UnknownNameError, match="setting of optimiser 'bettas': did you mean 'betas'"):
         build(OptimiserConfig, {"bettas": [0.5, 0.6]}, "optimiser")
-    with pytest.raises(ConfigError, match=r"optimiser\.lr: expected float, got None"):
+    with pytest.raises(ConfigError, match=r"optimiser\.lr: expected a number, got None"):
         build(OptimiserConfig, {"lr": None}, "optimiser")

@@ -88,7 +88,8 @@ sampling=all|stride:K|uniform:N
 key_frames=auto|all|every:K|adaptive:K
     Key frames: those on which the full image model runs. adaptive:K means
     at most K frames apart, sooner after a cut or a large change. Default:
-    auto, which is every:4 for a slow model, such as photo, and with
+    auto, which is every:4 for a slow model, such as photo (every:2 with
+    sampling=stride:2, all with a larger stride or uniform:N), and with
     --propagation, else all.
 decode=auto|every|key
     Whether the model's mask decoder also runs between key frames (every)

@@ -28,7 +28,9 @@ def _misnamed(folder: Path, expected: Collection[str], allowed: Collection[str])
     missing = sorted({*expected} - present)
     if not missing or not superfluous:
         return None
+    other_format = Path(superfluous[0]).suffix.lower() != Path(missing[0]).suffix
+    advice = "write the masks anew as PNG files" if other_format else "rename them as the truth"
     return (
         f"{folder}: expected {len(expected)} masks with the names of frames, got {len(superfluous)} with other names, "
-        f"such as {superfluous[0]}, while {len(missing)} are missing, such as {missing[0]}: rename them as the truth"
+        f"such as {superfluous[0]}, while {len(missing)} are missing, such as {missing[0]}: {advice}"
     )

@@ -18,7 +18,7 @@ from rvos.export.records import FrameLog, count_frames, read_frames, to_record, 
 from rvos.types import FrameRecord, FrameResult, Target
 
 _LOG = logging.getLogger(__name__)
-KIND = RunKind("rvos run")
+KIND = RunKind("rvos run", advice_by_key={"save": "write other formats with rvos export when it is finished"})
 _SNAPSHOT_HEADER = struct.Struct("<8sQI")
 _SNAPSHOT_MAGIC = b"rvossnp1"
 

@@ -71,7 +71,7 @@ Sampling = Stride | Uniform
 def parse_sampling(text: str) -> Sampling:
     """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`, also if it is not a string."""
     if text == "all":
-        return Stride(1)
+        return ALL_FRAMES
     match = re.fullmatch(r"(stride|uniform):([0-9]{1,9})", text) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(f"sampling: expected all, stride:K or uniform:N, got {text!r}: K and N are whole numbers")
@@ -82,3 +82,6 @@ def check_positive(name: str, value: int) -> None:
     """Raises `ConfigError` unless `value` is 1 or more."""
     if value < 1:
         raise ConfigError(f"{name}: expected a whole number of 1 or more, got {value}")
+
+
+ALL_FRAMES = Stride()

@@ -45,27 +45,27 @@ def test_what_fits(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("count", 2.5, "int"),
-        ("count", True, "int"),
-        ("count", None, "int"),
-        ("share", "half", "float"),
-        ("share", float("nan"), "float"),
-        ("share", float("inf"), "float"),
-        ("share", False, "float"),
-        ("name", 5, "str"),
-        ("on", "maybe", "bool"),
-        ("on", 1, "bool"),
+        ("count", 2.5, "a whole number"),
+        ("count", True, "a whole number"),
+        ("count", None, "a whole number"),
+        ("share", "half", "a number"),
+        ("share", float("nan"), "a number"),
+        ("share", float("inf"), "a number"),
+        ("share", False, "a number"),
+        ("name", 5, "a text"),
+        ("on", "maybe", "true or false"),
+        ("on", 1, "true or false"),
         ("form", "mas", "one of mass, margin"),
-        ("limit", "none", "float or null"),
-        ("pair", 0.5, "[float, float]"),
-        ("pair", [0.5], "[float, float]"),
-        ("pair", [0.5, "x"], "[float, float]"),
-        ("steps", [1, 2.5], "a list of int"),
+        ("limit", "none", "a number or null"),
+        ("pair", 0.5, "[number, number]"),
+        ("pair", [0.5], "[number, number]"),
+        ("pair", [0.5, "x"], "[number, number]"),
+        ("steps", [1, 2.5], "a list of whole numbers"),
     ],
 )
 def test_what_does_not(key: str, value: Any, expected: str) -> None:
     assert list(type_errors(Fields, {key: value}, "here")) == [f"here.{key}: expected {expected}, got {value!r}"]
-    plain = expected in ("int", "float", "str", "bool")
+    plain = expected in ("a whole number", "a number", "a text", "true or false")
     assert bool(list(type_errors(Fields, {key: value}, "here", plain=True))) == plain
 
 
@@ -73,13 +73,13 @@ def test_what_does_not(key: str, value: Any, expected: str) -> None:
     ("values", "told"),
     [
         ({"heads": 0}, "SafariConfig.heads: expected at least 1, got 0"),
-        ({"points": 12.5}, "SafariConfig.points: expected int, got 12.5"),
-        ({"points": "abc", "amcr_weight": "abc"}, "got 'abc'; SafariConfig.amcr_weight: expected float, got 'abc'"),
-        ({"fused_layers": 2.5}, "SafariConfig.fused_layers: expected int, got 2.5"),
-        ({"amcr_margins": 0.5}, "SafariConfig.amcr_margins: expected [float, float], got 0.5"),
-        ({"gate_start": None}, "SafariConfig.gate_start: expected float, got None"),
-        ({"position_in_tokens": "maybe"}, "SafariConfig.position_in_tokens: expected bool, got 'maybe'"),
-        ({"label_spread": float("nan")}, "SafariConfig.label_spread: expected float, got nan"),
+        ({"points": 12.5}, "SafariConfig.points: expected a whole number, got 12.5"),
+        ({"points": "abc", "amcr_weight": "abc"}, "got 'abc'; SafariConfig.amcr_weight: expected a number, got 'abc'"),
+        ({"fused_layers": 2.5}, "SafariConfig.fused_layers: expected a whole number, got 2.5"),
+        ({"amcr_margins": 0.5}, "SafariConfig.amcr_margins: expected [number, number], got 0.5"),
+        ({"gate_start": None}, "SafariConfig.gate_start: expected a number, got None"),
+        ({"position_in_tokens": "maybe"}, "SafariConfig.position_in_tokens: expected true or false, got 'maybe'"),
+        ({"label_spread": float("nan")}, "SafariConfig.label_spread: expected a number, got nan"),
     ],
 )
 def test_fields_of_models(tiny_spec: Callable[..., ModelConfig], values: dict[str, Any], told: str) -> None:

@@ -321,7 +321,7 @@ def test_score_is_the_mean_probability_inside() -> None:
     ("config", "message"),
     [
         ({"max_steps": (4, 4)}, "max_steps: expected a number >= 0 for each of (8, 16, 32), got (4, 4)"),
-        ({"max_steps": 4}, "max_steps: expected a list of int, got 4"),
+        ({"max_steps": 4}, "max_steps: expected a list of whole numbers, got 4"),
         ({"directions": ("l2l",)}, "directions: expected one or more of ['l2v', 'v2l'], got ('l2l',)"),
         ({"axes": ()}, "axes: expected one or more of ['column', 'row'], got ()"),
         ({"update": "gate"}, "update: expected one of overwrite, gated, accumulate, side_by_side, got 'gate'"),

@@ -320,7 +320,7 @@ def test_the_memory_is_image_then_words() -> None:
         ({"amcr_source": "i2i"}, "amcr_source: expected one of i2t, t2i, got 'i2i'"),
         ({"amcr_form": "area"}, "amcr_form: expected one of mass, margin, got 'area'"),
         ({"amcr_weight": -0.1}, "amcr_weight: expected 0 or more, got -0.1"),
-        ({"amcr_margins": (0.1,)}, "amcr_margins: expected [float, float], got (0.1,)"),
+        ({"amcr_margins": (0.1,)}, "amcr_margins: expected [number, number], got (0.1,)"),
         ({"channels": 18}, "SafariConfig.channels: expected a multiple of heads (2) and of 4, got 18"),
     ],
 )

@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from image_core.answer import MaskAnswer
 from image_core.errors import ConfigError
 from image_core.state import from_bytes, to_bytes
+from rvos import VideoSegmenter
 from rvos.reading.key_frames import KeyFrames, KeyFrameState, parse_key_frames
 from rvos.types import Frame
 from rvos.video.reader import open_video
@@ -168,3 +170,19 @@ def test_values_are_checked_at_birth() -> None:
     for make in (Stride, Uniform, KeyFrames):
         with pytest.raises(ConfigError, match="expected a whole number of 1 or more, got 0"):
             make(0)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "chosen"),
+    [("all", "every:4"), ("stride:2", "every:2"), ("stride:3", "all"), ("stride:30", "all"), ("uniform:5", "all")],
+)
+def test_a_slow_model_is_not_run_more_rarely_on_frames_that_are_further_apart(sampling: str, chosen: str) -> None:
+    class Slow:
+        is_slow = True
+
+        def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+            raise AssertionError("never asked")
+
+    assert str(VideoSegmenter(model=Slow(), sampling=sampling).system.key_frames) == chosen
+    carried = VideoSegmenter(model=Slow(), sampling=sampling, key_frames="every:4")
+    assert str(carried.system.key_frames) == "every:4"

@@ -20,12 +20,12 @@ from rvos import VideoSegmenter
 from rvos.configuration import system_config
 from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.table import build_exporters
-from rvos.parts import check_compatible, propagation_config, resolve_reading, tracker_config
+from rvos.parts import Reading, check_compatible, propagation_config, resolve_reading, tracker_config
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import parse_key_frames
 from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
-from rvos.system import MASK_FIELDS, SETTINGS, Reading, SystemConfig, VideoSystem
+from rvos.system import MASK_FIELDS, SETTINGS, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
 from rvos.tracking.belief.presence_levels import DEFAULT_THRESHOLD
 from rvos.tracking.carrying.object_tracker import ObjectTrackerConfig

@@ -67,7 +67,7 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
         (f"{EXPERIMENT} data.images=null", "endless synthetic pictures"),
         (f"{EXPERIMENT} bootstrap.round=3", "unknown setting of bootstrap 'round': did you mean 'rounds'?"),
         (f"{EXPERIMENT} bootstrap.rounds=0", "expected 1 round or more"),
-        (f"{EXPERIMENT} bootstrap.first_steps=many", "train.steps: expected int, got 'many'"),
+        (f"{EXPERIMENT} bootstrap.first_steps=many", "train.steps: expected a whole number, got 'many'"),
         (
             f"{EXPERIMENT} bootstrap.first_steps=100",
             "optimiser.warmup_steps: expected 0 to less than steps (100), got 500",
@@ -80,7 +80,7 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
             f"{EXPERIMENT} bootstrap.filter.threshold=abc",
             "filter.threshold: expected 0 to 1, or null for the filter's own, got 'abc'",
         ),
-        (f"{EXPERIMENT} bootstrap.gamma_max=inf", "bootstrap.gamma_max: expected float, got inf"),
+        (f"{EXPERIMENT} bootstrap.gamma_max=inf", "bootstrap.gamma_max: expected a number, got inf"),
         (f"{EXPERIMENT} bootstrap.proposals=5", "proposals: expected a name, got 5"),
         (
             "experiment=s2rm_refcoco data.root=x",

@@ -64,6 +64,25 @@ def test_the_current_folder_is_segmented_when_it_is_named(rvos: Rvos, frames: An
     assert len(list((tmp_path / "out/masks/0").iterdir())) == 2
 
 
+@pytest.mark.parametrize(("arguments", "code"), [("models --json", 0), ("segment nowhere.mp4 dog --out run", 2)])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_the_caller_closed_changes_no_exit_code_and_no_other_stream(
+    tmp_path: Path, arguments: str, code: int, closed: str
+) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        f"{sys.executable} -m rvos.cli {arguments} {closed}",
+        shell=True,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr and "rvos:" not in done.stdout
+
+
 def test_a_closed_pipe_prints_no_traceback(tmp_path: Path) -> None:
     """`rvos models --json | head -c 0`, and stdout on a full disk."""
     command = [sys.executable, "-m", "rvos.cli", "models", "--json"]

@@ -127,6 +127,14 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
     assert size["sequence"] == "b" and size["error"].startswith("b/0: prediction: expected (16, 16)")
 
 
+def test_masks_of_another_format_are_not_to_be_renamed(tmp_path: Path) -> None:
+    for name in ("truth/v/00000.png", "truth/v/00001.png", "jpeg/v/00000.png"):
+        square(tmp_path / name, 4, 1, palette=True)
+    cv2.imwrite(str(tmp_path / "jpeg/v/00001.jpg"), np.zeros((8, 8), np.uint8))
+    (told,) = score_folders(tmp_path / "truth", tmp_path / "jpeg", workers=1)["misnamed"]
+    assert told.endswith("missing, such as 00001.png: write the masks anew as PNG files")
+
+
 def test_a_sequence_whose_masks_count_from_one_is_reported(tmp_path: Path) -> None:
     for index in range(3):
         square(tmp_path / f"truth/v/{index:05d}.png", 4, 1, palette=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,3 +233,14 @@ def test_a_full_disk_is_reported_in_one_line() -> None:
     with pytest.raises(OutputError, match="No space left") as caught:
         log.append([to_record(some_result(0))])
     assert "\n" not in str(caught.value)
+
+
+def test_the_keys_are_those_that_the_documentation_lists() -> None:
+    result = replace(tracked(0, 1), candidates=(Candidate(np.ones((24, 31), bool), 0.5, 0.5),))
+    lines = [json.loads(to_line(to_record(r))) for r in (result, replace(result, object_id=7))]
+    page = (Path(__file__).parents[3] / "docs/cli.md").read_text()
+    section = page.partition("### Keys of frames.jsonl\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
+    assert set(rows) == {key for line in lines for key in line}
+    for key in ("tracks", "candidates"):
+        assert all(f"`{name}`" in rows[key] for name in lines[0][key][0]), key

@@ -185,7 +185,7 @@ def test_a_network_is_loaded_once_for_all_sessions_and_before_the_first_frame(
             r"tracker.both_ways: expected true with tracker.decider=mllm.*set tracker.both_ways",
         ),
         (["tracker.decider=similarity"], r"tracker.both_ways: expected true with tracker.decider=similarity"),
-        (["tracker.decider=3"], r"tracker.decider: expected str, got 3"),
+        (["tracker.decider=3"], r"tracker.decider: expected a text, got 3"),
         (["tracker.mllm.questions=0"], r"tracker.mllm.questions: expected 1 or more, got 0"),
         (["tracker.album.picture_px=4000"], r"tracker.album.picture_px: expected 64 to 480, got 4000"),
     ],

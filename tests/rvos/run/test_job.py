@@ -249,6 +249,8 @@ def test_another_run_is_refused_and_overwritten_on_demand(
     other = Job(clip, EXPRESSIONS[:1], out, ("masks",))
     with pytest.raises(OutputError, match=r"holds another run.*expressions"):
         run(other, segmenter)
+    with pytest.raises(OutputError, match=r"\(different: save\): write other formats with rvos export .*--overwrite"):
+        run(Job(clip, EXPRESSIONS, out, ("masks", "csv")), segmenter)
     assert (out / "masks" / "2" / "00005.png").exists()
     run(Job(clip, EXPRESSIONS[:1], out, ("masks",), overwrite=True), segmenter)
     assert not (out / "masks" / "2").exists() and len(files_of(out, "masks/*/*.png")) == 6

@@ -88,7 +88,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(colour_segmenter: ImageSegme
         system_config(both[::-1], tracker="none")
     with pytest.raises(ConfigError, match=r"tracker.both_ways: got True with masks.*tracker.lookahead: got 2"):
         system_config(both).check_for_masks()
-    with pytest.raises(ConfigError, match=r"tracker.lookahead: expected int, got 'soon'"):
+    with pytest.raises(ConfigError, match=r"tracker.lookahead: expected a whole number, got 'soon'"):
         system_config(["tracker.lookahead=soon"])
     with pytest.raises(ConfigError, match=r"got 'x'.*lookahead: expected 0 or more, got -1"):
         system_config(["tracker.lookahead=-1", "x"])
