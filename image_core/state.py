@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from math import prod
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import torch
 
 State = TypeVar("State")
+
+_type_hints = cache(get_type_hints)
+"""Read once per class: `get_type_hints` compiles every annotation anew."""
 
 _TREE = "tree"
 """The tensor that holds everything but the arrays, as JSON; the arrays are named 0, 1, ... beside it."""
@@ -97,7 +101,7 @@ def _unpacked(hint: Any, value: Any, array: Callable[[int], np.ndarray], device:
         (hint,) = (argument for argument in arguments if argument is not NoneType)
         return _unpacked(hint, value, array, device)
     if is_dataclass(hint) and isinstance(hint, type):
-        hints = get_type_hints(hint)
+        hints = _type_hints(hint)
         names = [f.name for f in fields(hint) if f.init]
         if value.keys() != set(names):
             raise ValueError(f"state of {hint.__name__}: expected the fields {names}, got {sorted(value)}")
