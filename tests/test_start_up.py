@@ -50,24 +50,25 @@ class Command:
     ends: int = 0
 
 
-COMMANDS = {
-    "help": Command("--help", set()),
-    "help of a command": Command("segment --help", set()),
-    "usage": Command("segment --out out", FILMS, ends=2),
-    "models": Command("models", {"numpy"}),
-    "pictures made": Command("synth refcoco --count 1 --size 64", {"numpy", "cv2", "pycocotools"}),
-    "films made": Command("synth films --kind videos --count 1 --size 32 --frames 24 --layout mevis", FILMS),
-    "data": Command("data check refcoco --root data", PICTURES | {"pycocotools"}, ends=2),
-    "score": Command("score masks truth truth --out figures.json --workers 1", PICTURES | {"scipy"}),
-    "submit": Command("submit mevis --root data --predictions data --out zip.zip", FILMS, ends=2),
-    "masks": Command("segment clip --mask 0=mask.png --out masks", FILMS),
-    "no such file": Command("segment gone.mp4 circle --out out", FILMS, ends=2),
-    "embedded model": Command("segment clip circle --model s2rm_tiny --out answers", FILMS | NETWORKS),
-    "settings": Command("segment clip --set masker=none --mask 0=mask.png --out set", SETTINGS),
-}
-
 CHAINS = {
     # One process each, for its time: from a command to the next it may load more, never less.
+    "from nothing on": (
+        Command("--help", set()),
+        Command("segment --help", set()),
+        Command("models", {"numpy"}),
+        Command("synth refcoco --count 1 --size 64", {"numpy", "cv2", "pycocotools"}),
+        Command("data check refcoco --root data", PICTURES | {"pycocotools"}, ends=2),
+        Command("segment --out out", FILMS, ends=2),
+        Command("segment gone.mp4 circle --out out", FILMS, ends=2),
+        Command("synth films --kind videos --count 1 --size 32 --frames 24 --layout mevis", FILMS),
+        Command("submit mevis --root data --predictions data --out zip.zip", FILMS, ends=2),
+        Command("segment clip circle --model s2rm_tiny --out answers", FILMS | NETWORKS),
+    ),
+    "score": (Command("score masks truth truth --out figures.json --workers 1", PICTURES | {"scipy"}),),
+    "masks": (
+        Command("segment clip --mask 0=mask.png --out masks", FILMS),
+        Command("segment clip --set masker=none --mask 0=mask.png --out set", SETTINGS),
+    ),
     "from masks on": (
         Command("app --port 0", set(), ends=2),
         Command("segment clip --mask 0=mask.png --out run", FILMS),
@@ -148,14 +149,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_loads_what_it_uses(name: str, place: Path) -> None:
-    check(COMMANDS[name], *loaded_by([COMMANDS[name].words], place)[0])
-
-
 @pytest.mark.parametrize("name", CHAINS)
 def test_a_command_after_another_loads_what_it_uses(name: str, place: Path) -> None:
-    """The commands that the table above lacks. Without weights, which `doctor` would hash and load."""
+    """Without weights, which `doctor` would hash and load."""
     after = loaded_by([command.words for command in CHAINS[name]], place, RVOS_HOME="no_weights")
     for command, (code, loaded) in zip(CHAINS[name], after, strict=True):
         check(command, code, loaded)
@@ -169,7 +165,7 @@ def test_what_is_nowhere_is_refused_without_torch(place: Path) -> None:
 
 
 def test_every_command_has_a_row() -> None:
-    rows = [*COMMANDS.values(), *(command for chain in CHAINS.values() for command in chain)]
+    rows = [command for chain in CHAINS.values() for command in chain]
     commands, groups = app.registered_commands, app.registered_groups
     named = {each.name or each.callback.__name__ for each in commands if each.callback} | {g.name for g in groups}
     assert named == {row.words.split()[0] for row in rows} - {"--help"}
