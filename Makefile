@@ -7,6 +7,8 @@ FOR_DEMO := $(VENV)/.installed
 FOR_TEST := $(VENV)/.installed-dev
 FOR_DOCS := $(VENV)/.installed-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# One file after the other on each worker, in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The words of a user are never expanded by make ($(value)), and reach the shell in single quotes.
 quoted = '$(subst ','\'',$(value $(1)))'
@@ -30,10 +32,10 @@ demo: $(FOR_DEMO)
 	@$(BIN)/rvos demo $(if $(value VIDEO),--video=$(call quoted,VIDEO)) $(if $(value TEXT),--text=$(call quoted,TEXT))
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST)
 
 coverage: $(FOR_TEST)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) --cov
 
 lint: $(FOR_TEST)
 	$(BIN)/ruff check

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.field_types import type_errors
+from image_core.field_types import type_errors, type_hints
 from image_core.ranges import out_of_range
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises, all in one, `UnknownNameError` for keys that the dataclass does not have (the nearest is named) and
     `ConfigError` for values that it cannot take, or that the declared ranges do not have.
     """
-    hints, faults, accepted = get_type_hints(kind), Faults(), {}
+    hints, faults, accepted = type_hints(kind), Faults(), {}
     for key, value in values.items():
         with faults.gathered():
             if key not in hints:

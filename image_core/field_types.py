@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 _PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 """The types of a single value, each with what a message calls it."""
+
+type_hints = cache(get_type_hints)
+"""`typing.get_type_hints`, read once per class: it compiles every annotation anew."""
 
 
 def type_errors(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
@@ -18,7 +22,7 @@ def type_errors(kind: type, values: Mapping[str, Any], where: str, *, plain: boo
     Floats must be finite. A whole number is accepted as a float, and a list as a tuple. Types that YAML does not have
     are not checked. plain: check only numbers, texts and booleans, for a `kind` that checks its other fields itself.
     """
-    hints = get_type_hints(kind)
+    hints = type_hints(kind)
     for key, value in values.items():
         if not (has_type(value, hints[key]) or (plain and hints[key] not in _PLAIN)):
             yield f"{where}.{key}: expected {_describe_type(hints[key])}, got {value!r}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args
 
 from image_core.errors import ConfigError
-from image_core.field_types import type_errors
+from image_core.field_types import type_errors, type_hints
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ Count = Annotated[int, Range(1)]
 def range_of(kind: type, name: str) -> Range | None:
     """The range that a dataclass declares for its field, which may also be left open (`Share | None`); None where it
     declares none."""
-    hint = get_type_hints(kind, include_extras=True)[name]
+    hint = type_hints(kind, include_extras=True)[name]
     annotations = (each for part in (hint, *get_args(hint)) for each in get_args(part)[1:])
     return next((each for each in annotations if isinstance(each, Range)), None)
 

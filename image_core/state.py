@@ -15,11 +15,13 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from math import prod
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
+
+from image_core.field_types import type_hints
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +99,7 @@ def _unpacked(hint: Any, value: Any, array: Callable[[int], np.ndarray], device:
         (hint,) = (argument for argument in arguments if argument is not NoneType)
         return _unpacked(hint, value, array, device)
     if is_dataclass(hint) and isinstance(hint, type):
-        hints = get_type_hints(hint)
+        hints = type_hints(hint)
         names = [f.name for f in fields(hint) if f.init]
         if value.keys() != set(names):
             raise ValueError(f"state of {hint.__name__}: expected the fields {names}, got {sorted(value)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -56,6 +57,21 @@ def name_of(page: Path) -> str:
 ELSEWHERE = ("onnx.md",)
 """Run where their files are made: `tests/image_core/test_onnx_file.py`."""
 BLOCKS = [block for page in PAGES if page.name not in ELSEWHERE for block in blocks_of(page)]
+MODELS = ("brightest:Brightest", "clipseg:ClipSeg")
+"""The models that pages write, as the command line takes them."""
+RUN = """
+import json, os, sys
+import av, cv2, timm, torch, torchvision, transformers  # takes seconds: loaded once, and every program is a fork
+codes = {}
+for name, code in json.load(sys.stdin).items():
+    if not os.fork():
+        os.dup2(os.open(f"{name}.err", os.O_WRONLY | os.O_CREAT), 2)
+        exec(compile(code, name, "exec"), {"__name__": "__main__"})
+        sys.exit()
+    codes[name] = os.waitstatus_to_exitcode(os.wait()[1])
+with open("codes.json", "w") as file:
+    json.dump(codes, file)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,26 +89,38 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def python(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
+def code_of_page(page: str) -> str:
+    """The blocks of a page one after the other, as a reader would run them."""
+    blocks = [block for block in BLOCKS if block.page == page]
+    return "\n".join(f"import {block.file.removesuffix('.py')}" if block.file else block.code for block in blocks)
+
+
+def code_of_command(model: str) -> str:
+    words = ["segment", "clip.mp4", "the bright thing", "--model", model, "--out", f"out of {model}"]
+    return f"from rvos.cli import main\nraise SystemExit(main({words}))"
+
+
+@pytest.fixture(scope="module")
+def codes(desk: Path) -> dict[str, int]:
+    """The exit codes of the programs of all pages, each run in a process of its own; `NAME.err` is what one said."""
+    programs = {page: code_of_page(page) for page in sorted({block.page for block in BLOCKS})}
+    programs |= {model: code_of_command(model) for model in MODELS}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run([sys.executable, *arguments], cwd=at, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", RUN]
+    subprocess.run(command, cwd=desk, env=environment, input=json.dumps(programs), text=True, check=True)
+    return json.loads((desk / "codes.json").read_text())
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
-def test_python_blocks_run(page: str, desk: Path) -> None:
-    """The blocks of a page one after the other, in one process, as a reader would."""
-    blocks = [block for block in BLOCKS if block.page == page]
-    code = "\n".join(f"import {block.file.removesuffix('.py')}" if block.file else block.code for block in blocks)
-    done = python("-c", code, at=desk)
-    assert done.returncode == 0, done.stderr
+def test_python_blocks_run(page: str, codes: dict[str, int], desk: Path) -> None:
+    assert codes[page] == 0, (desk / f"{page}.err").read_text()
 
 
-@pytest.mark.parametrize("model", ["brightest:Brightest", "clipseg:ClipSeg"])
-def test_the_models_of_the_pages_work_on_the_command_line(model: str, desk: Path, tmp_path: Path) -> None:
-    command = ("segment", "clip.mp4", "the bright thing", "--model", model, "--out", str(tmp_path))
-    done = python("-m", "rvos.cli", *command, at=desk)
-    assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "frames.jsonl").read_text(encoding="utf-8").splitlines()) == FRAMES
+@pytest.mark.parametrize("model", MODELS)
+def test_the_models_of_the_pages_work_on_the_command_line(model: str, codes: dict[str, int], desk: Path) -> None:
+    assert codes[model] == 0, (desk / f"{model}.err").read_text()
+    lines = (desk / f"out of {model}" / "frames.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == FRAMES
 
 
 def test_a_model_of_the_pages_fits_on_a_page() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import typer
@@ -20,6 +20,7 @@ from marked_tables import table, write
 from rvos.cli import app
 
 
+@cache
 def commands() -> dict[str, Any]:
     """Every command by the words that call it: `segment`, `data check`."""
     return dict(_commands(typer.main.get_command(app), ()))
@@ -72,6 +73,7 @@ def _own_rows(command: Any) -> list[tuple[str, str]]:
     return rows + [row for row in map(_row, _options(command)) if row not in _shared_rows()]
 
 
+@cache
 def _shared_rows() -> set[tuple[str, str]]:
     counts = Counter(_row(option) for command in commands().values() for option in _options(command))
     return {row for row, count in counts.items() if count > 1}

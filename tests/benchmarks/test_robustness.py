@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from random import Random
 
 import pytest
@@ -12,7 +9,7 @@ import pytest
 from benchmarks.robustness.fuzz import KINDS, run
 from benchmarks.robustness.isolation import Isolated
 from benchmarks.robustness.mutations import of_bytes, of_json
-from image_core.errors import DataError
+from tests.benchmarks.actor import actor
 
 
 def test_mutated_files_are_read_or_refused_in_one_line() -> None:
@@ -22,26 +19,8 @@ def test_mutated_files_are_read_or_refused_in_one_line() -> None:
         assert figures[kind]["cases"] == figures[kind]["read"] + figures[kind]["refused"]
 
 
-def act(what: str) -> None:
-    match what:
-        case "refuse":
-            raise DataError("expected this, got that")
-        case "lines":
-            raise DataError("one\ntwo")
-        case "fail":
-            raise KeyError(what)
-        case "crash":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        case "hang":
-            time.sleep(60)
-
-
-def actor() -> object:
-    return act
-
-
 def test_what_a_call_does_is_seen_from_outside() -> None:
-    isolated = Isolated(actor, limit_s=2.0)  # type: ignore[arg-type]
+    isolated = Isolated(actor, limit_s=2.0)
     try:
         told = [isolated(what) for what in ("", "refuse", "lines", "fail", "crash", "", "hang", "")]
     finally:

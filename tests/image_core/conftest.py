@@ -102,3 +102,10 @@ def tiny_settings(
         return TrainConfig(**(values | changes))
 
     return make
+
+
+@pytest.fixture
+def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainings of a test draw no curves, which would take a quarter of the time of a run of a few steps. Those of
+    fixtures for a whole module do."""
+    monkeypatch.setattr("image_core.training.log.draw_curves", lambda log, out: None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -42,8 +42,8 @@ def spec_of(tiny_spec: Callable[..., ModelConfig]) -> Callable[[str], ModelConfi
 
 
 @pytest.fixture(scope="module")
-def fresh(spec_of: Callable[[str], ModelConfig]) -> Iterator[Build]:
-    """A model of its own, in eval mode, with batch norms that have seen something."""
+def shared(spec_of: Callable[[str], ModelConfig]) -> Build:
+    """A model in eval mode, with batch norms that have seen something: one for all tests, none of which changes it."""
 
     @cache
     def built(variant: str) -> Trainable:
@@ -56,7 +56,13 @@ def fresh(spec_of: Callable[[str], ModelConfig]) -> Iterator[Build]:
                 torch.nn.init.uniform_(buffer, 0.5, 2.0)
         return model.eval()
 
-    yield lambda variant: copy.deepcopy(built(variant))
+    return built
+
+
+@pytest.fixture(scope="module")
+def fresh(shared: Build) -> Build:
+    """The same, each of them a copy that may be changed."""
+    return lambda variant: copy.deepcopy(shared(variant))
 
 
 @pytest.fixture(params=VARIANTS)
@@ -65,7 +71,12 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def model(fresh: Build, variant: str) -> Trainable:
+def model(shared: Build, variant: str) -> Trainable:
+    return shared(variant)
+
+
+@pytest.fixture
+def own_model(fresh: Build, variant: str) -> Trainable:
     return fresh(variant)
 
 
@@ -137,9 +148,9 @@ def test_shapes_and_ranges(model: Trainable, batch: ImageBatch) -> None:
         assert torch.isfinite(value).all()
 
 
-def test_every_trainable_parameter_gets_a_gradient(model: Trainable, batch: ImageBatch, variant: str) -> None:
+def test_every_trainable_parameter_gets_a_gradient(own_model: Trainable, batch: ImageBatch, variant: str) -> None:
     """In double precision, so that a gradient that cancels can be told from a small one."""
-    model = model.double().train()
+    model = own_model.double().train()
     wide = ImageBatch(batch.images.double(), batch.valid_px, batch.expressions, batch.frame_index, batch.masks.double())
     torch.manual_seed(0)
     terms = model.losses(model(wide), wide)
@@ -255,13 +266,14 @@ def test_no_tensor_is_made_in_another_dtype(fresh: Build, variant: str, batch: I
 
 @torch.no_grad()
 def test_saved_and_loaded_is_the_same_bit_for_bit(
-    model: Trainable,
+    own_model: Trainable,
     variant: str,
     batch: ImageBatch,
     spec_of: Callable[[str], ModelConfig],
     preprocessing: Preprocessing,
     tmp_path: Path,
 ) -> None:
+    model = own_model
     model.presence_scale.fill_(1.7)
     model.presence_offset.fill_(-0.3)
     save_model(tmp_path / "m.safetensors", model, spec_of(variant), preprocessing, Provenance())
@@ -272,12 +284,12 @@ def test_saved_and_loaded_is_the_same_bit_for_bit(
     assert torch.equal(model.presence_probs(before), loaded.presence_probs(after))
 
 
-def test_a_batch_in_which_nothing_has_a_target(model: Trainable, batch: ImageBatch) -> None:
+def test_a_batch_in_which_nothing_has_a_target(own_model: Trainable, batch: ImageBatch) -> None:
     empty = ImageBatch(
         batch.images, batch.valid_px, batch.expressions, batch.frame_index, torch.zeros_like(batch.masks)
     )
     assert not empty.has_target.any()
-    model.train()
+    model = own_model.train()
     terms = model.losses(model(empty), empty)
     assert terms.get("dice", torch.zeros(())).item() == 0
     assert all(torch.isfinite(term) for term in terms.values())

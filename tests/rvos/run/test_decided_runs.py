@@ -37,7 +37,8 @@ def written(kind: str, folder: Path) -> Path:
 
 
 def segmenter(model: ImageSegmenter, decider: str, folder: str | Path, **numbers: Any) -> VideoSegmenter:
-    own = {"model": str(folder), **numbers}
+    few = {"tokens": 8} if decider == "mllm" else {}  # random weights say nothing: soon said
+    own = {"model": str(folder), **few, **numbers}
     return VideoSegmenter(model, tracker=tracker_config("tracks", both_ways=True, decider=decider, **{decider: own}))
 
 

@@ -82,11 +82,12 @@ def test_a_killed_and_continued_run_writes_the_same_bytes(system: VideoSegmenter
     wanted = records_of(system.session(EXPRESSIONS), clip)
     if isinstance(system.system.tracker, NoTracker):  # memory doubts what jumps
         assert any(record.present for records in wanted for record in records)
-    for at in (1, 4):
-        first, second = system.session(EXPRESSIONS), system.session(EXPRESSIONS)
-        records_of(first, clip[:at])
-        second.restore(first.snapshot())
-        assert records_of(second, clip[at:]) == wanted[at:]
+    session = system.session(EXPRESSIONS)
+    for start, end in itertools.pairwise((0, 1, 4, len(clip))):
+        snapshot = session.snapshot()
+        session = system.session(EXPRESSIONS)
+        session.restore(snapshot)
+        assert records_of(session, clip[start:end]) == wanted[start:end]
 
 
 def test_expressions_together_are_expressions_apart(system: VideoSegmenter, clip: list[Frame]) -> None:

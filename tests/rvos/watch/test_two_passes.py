@@ -97,9 +97,27 @@ def test_what_makes_no_sense_is_refused_in_one_line(colour_segmenter: ImageSegme
         segmenter.first_pass(segmenter.session(EXPRESSIONS), "camera:0")
 
 
+def both_ways(image: ImageSegmenter) -> VideoSegmenter:
+    return VideoSegmenter(image, tracker=tracker_config("tracks", both_ways=True, lookahead=7))
+
+
+@pytest.fixture
+def in_one_go(colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path) -> bytes:
+    """The log of a run of 23 frames, made once for all tests."""
+    if not _IN_ONE_GO:
+        job = Job(str(make_clip(23)), EXPRESSIONS, tmp_path / "whole", ("masks",))
+        run(job, both_ways(colour_segmenter))
+        _IN_ONE_GO.append((job.out / "frames.jsonl").read_bytes())
+    return _IN_ONE_GO[0]
+
+
+_IN_ONE_GO: list[bytes] = []
+
+
 @pytest.mark.parametrize("after", [4, 23, 25, 31, 44])
 def test_interrupted_and_continued_is_in_one_go(
     after: int,
+    in_one_go: bytes,
     colour_segmenter: ImageSegmenter,
     make_clip: Callable[..., Path],
     tmp_path: Path,
@@ -107,16 +125,7 @@ def test_interrupted_and_continued_is_in_one_go(
 ) -> None:
     """Frames 1 to 23 are the first pass, 24 to 46 the second; a first pass that was cut short is made anew."""
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 5)
-    clip = str(make_clip(23))
-
-    def segmenter() -> VideoSegmenter:
-        return VideoSegmenter(colour_segmenter, tracker=tracker_config("tracks", both_ways=True, lookahead=7))
-
-    def logged(folder: Path) -> bytes:
-        return (folder / "frames.jsonl").read_bytes()
-
-    run(Job(clip, EXPRESSIONS, tmp_path / "whole", ("masks",)), segmenter())
-    parts = Job(clip, EXPRESSIONS, tmp_path / "parts", ("masks",))
+    parts = Job(str(make_clip(23)), EXPRESSIONS, tmp_path / "parts", ("masks",))
     model, shown = colour_segmenter.model, 0
     original = model.encode_stem
 
@@ -129,8 +138,7 @@ def test_interrupted_and_continued_is_in_one_go(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(model, "encode_stem", encode_stem)
-        run(parts, segmenter())
-    shown = -1000
-    report = run(parts, segmenter())
-    assert logged(tmp_path / "whole") == logged(parts.out)
+        run(parts, both_ways(colour_segmenter))
+    report = run(parts, both_ways(colour_segmenter))
+    assert (parts.out / "frames.jsonl").read_bytes() == in_one_go
     assert report.result["latency"]["frames"] == 7 and report.result["settings"]["tracker"]["both_ways"] is True
