@@ -107,11 +107,15 @@ def _open_closed_streams() -> None:
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:
-    """Raise `ConfigError` for an empty argument, as left by an unset shell variable, which would mean this folder."""
+    """Raise `ConfigError` for an empty argument, as left by an unset shell variable, which would mean this folder, and
+    for a file that would be read as options because of its name."""
     for before, argument in zip(["rvos", *arguments], arguments, strict=False):
         if not argument or re.fullmatch("--[a-z-]+=", argument):
             place = argument or f"'' after '{before}'"
             raise ConfigError(f"expected no empty argument, got {place}: is a variable of the shell unset?")
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for name in (option for option in options if option.startswith("-") and "." in option and Path(option).exists()):
+        raise ConfigError(f"expected an option, got the file {name}: write ./{name}")
 
 
 def _discard_stdout() -> None:

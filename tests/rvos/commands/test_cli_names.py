@@ -42,6 +42,15 @@ def test_an_invalid_name_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_whose_name_begins_like_an_option_is_to_be_written_with_its_folder(
+    rvos: Rvos, make_clip: Callable[..., Path]
+) -> None:
+    make_clip(2, "-o.mp4")
+    outcome = rvos("segment", "-o.mp4", SEEN, "--out", "out")
+    assert outcome.code == 2 and outcome.err == ["rvos: expected an option, got the file -o.mp4: write ./-o.mp4"]
+    assert rvos("segment", "./-o.mp4", SEEN, "--out", "out", "--save", "masks").code == 0
+
+
 @pytest.mark.parametrize("name", ["a:b", "100%d", "caf\udce9", "with space", "ü", "-o"])
 def test_any_other_name_works_for_source_and_out(
     rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path, name: str
