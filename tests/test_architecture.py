@@ -24,8 +24,19 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # The lowest layer first. A module (a file or folder of the package) imports only from layers below its own; the
     # files of a folder may import each other.
     "image_core": (
-        ("__init__", "errors", "field_types", "progress", "sample", "state"),
-        ("device_names", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "model_file"),
+        ("__init__", "errors", "field_types", "progress", "sample"),
+        (
+            "device_names",
+            "entries",
+            "faults",
+            "files",
+            "identity",
+            "lazy_table",
+            "losses",
+            "layers",
+            "model_file",
+            "state",
+        ),
         ("device", "images", "ranges", "types", "vision_libraries"),
         ("geometry", "promptable"),
         ("hub",),  # below the encoders: SAM's is read through it
